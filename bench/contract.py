@@ -1,0 +1,106 @@
+"""The contract between the harness and the implementations. Standard library and NumPy only.
+
+An implementation is a folder ``impls/<name>/`` with
+
+- ``__init__.py``: ``IMPLEMENTATION``, an :class:`Implementation`; imports no framework;
+- ``networks.py``: the networks, as that framework's tutorials write them;
+- ``trainer.py``: ``build(trial) -> Trainer`` and ``libraries() -> dict[str, str]``.
+
+Array conventions are those of ``bench.workloads``; weights are named and laid out as in
+``bench.workloads.weight_shapes``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.workloads import Workload
+
+Device = Literal["cpu", "cuda"]
+Precision = Literal["fp32"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """Everything that determines one measurement; runs in one fresh process, makes one record."""
+
+    framework: str
+    mode: str
+    workload: Workload
+    device: Device
+    precision: Precision
+    threads: int
+    """How many CPU threads the framework may compute with."""
+    block: int
+    """Which repeat this is. A block holds every arm (framework and mode) of a workload once."""
+    seed: int
+    """Of the initial weights and the batch order: the same for every arm of a block."""
+    train_images: int
+    test_images: int
+    epochs: int
+
+    @property
+    def name(self) -> str:
+        """Unique within a run, and fit to be a file's name."""
+        return f"{self.block:02d}-{self.workload.name}-{self.framework}-{self.mode}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Implementation:
+    """What the harness must know of a framework before anything of it is imported."""
+
+    name: str
+    title: str
+    """As the framework writes its own name."""
+    modules: tuple[str, ...]
+    """What must be importable for it to run."""
+    distributions: tuple[str, ...]
+    """Distributions whose versions identify what was measured; those not installed are left out."""
+    modes: Mapping[str, str]
+    """Mode to one line about it. The first is what the framework's tutorial teaches."""
+
+
+class Trainer(Protocol):
+    """One network on one device. Every method returns only when the device has finished."""
+
+    def load_data(self, images: NDArray[np.uint8], labels: NDArray[np.int32], /) -> None:
+        """Take the training set, images ``[N, 32, 32, 3]`` and labels ``[N]``, to the device."""
+
+    def load_weights(self, weights: Mapping[str, NDArray[np.float32]], /) -> None:
+        """Start anew from ``weights`` (canonical names and layouts); clears optimizer state.
+
+        Raises ``ValueError`` naming a weight that is missing, unknown or of another shape.
+        """
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """The present weights, as ``load_weights`` takes them."""
+
+    def train(self, batches: NDArray[np.int32], /) -> float:
+        """Update the weights once for each row of ``batches``; return the mean loss of the rows.
+
+        ``batches`` is ``[steps, batch]``, indices into the loaded data. The last update is done on
+        return. Pixels are scaled to 0..1 inside, as ``float(pixel) * (1 / 255)``.
+        """
+
+    def logits(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
+        """Logits ``[N, 10]`` of images ``[N, 32, 32, 3]``, in evaluation mode."""
+
+    def peak_device_bytes(self) -> int | None:
+        """The most device memory held so far by the framework's own account, where it keeps one."""
+
+
+def check_weights(
+    weights: Mapping[str, NDArray[np.float32]], shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Raise ``ValueError`` naming the first weight that is missing, unknown or of another shape."""
+    for name, shape in shapes.items():
+        if name not in weights:
+            raise ValueError(f"weight {name} is missing")
+        if weights[name].shape != shape:
+            raise ValueError(f"weight {name} has shape {weights[name].shape}, not {shape}")
+    for name in weights:
+        if name not in shapes:
+            raise ValueError(f"weight {name} is unknown; the network has {', '.join(shapes)}")

@@ -1,0 +1,235 @@
+"""Runs one trial in a fresh process. Every way it can end becomes an outcome, none an exception."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+from pydantic import TypeAdapter, ValidationError
+
+from bench.code import ROOT
+from bench.contract import Trial
+from bench.machine import device_bytes_in_use
+from bench.records import Measurement, Status
+
+TICK_SECONDS = 0.25
+"""How often memory is sampled and the progress display may move, outside the worker."""
+
+INHERITED = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT")
+"""The only variables a worker takes over: everything else could change what is measured."""
+
+_MEASUREMENT = TypeAdapter(Measurement)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a trial ended; the fields are those of ``bench.records.Record``."""
+
+    status: Status
+    message: str
+    seconds: float
+    measurement: Measurement | None = None
+    sampled_host_bytes: int | None = None
+    sampled_device_bytes: int | None = None
+
+
+def launch(
+    trial: Trial,
+    *,
+    python: Path,
+    dataset: Path,
+    cpus: Sequence[int],
+    timeout: float,
+    log: Path,
+    tick: Callable[[], None],
+) -> Outcome:
+    """Run ``trial`` with the interpreter ``python`` on the processors ``cpus``.
+
+    What the worker prints goes to ``log``. ``tick`` is called every ``TICK_SECONDS``. A worker that
+    outlasts ``timeout`` seconds is killed; so is one still alive when this function is left by an
+    exception, such as Ctrl-C.
+    """
+    reader, writer = os.pipe()
+    before = device_bytes_in_use() if trial.device == "cuda" else None
+    started = time.monotonic()
+    with log.open("wb") as output, _affinity(cpus):
+        process = subprocess.Popen(
+            [str(python), "-P", "-m", "bench.worker", str(dataset), str(writer)],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            env=environment(trial, os.environ),
+            pass_fds=[writer],
+            start_new_session=True,  # Ctrl-C reaches the harness alone, which ends the worker
+        )
+    os.close(writer)
+    received, host, device = b"", 0, before or 0
+    timed_out = False
+    try:
+        assert process.stdin is not None  # noqa: S101 - it is a pipe: see above
+        _send(process, json.dumps(asdict(trial)).encode())
+        open_ended = True
+        while open_ended and not timed_out:
+            ready, _, _ = select.select([reader], [], [], TICK_SECONDS)
+            if ready:
+                chunk = os.read(reader, 1 << 16)
+                received += chunk
+                open_ended = bool(chunk)
+            host = max(host, _resident_bytes(process.pid))
+            if before is not None:
+                device = max(device, device_bytes_in_use() or 0)
+            timed_out = time.monotonic() - started > timeout
+            tick()
+        if not timed_out:
+            process.wait(timeout=max(1.0, timeout - (time.monotonic() - started)))
+    except subprocess.TimeoutExpired:
+        timed_out = True
+    finally:
+        os.close(reader)
+        _end(process)
+    return _outcome(
+        received,
+        process.returncode,
+        log,
+        timed_out=timed_out,
+        seconds=time.monotonic() - started,
+        timeout=timeout,
+        host=host or None,
+        device=None if before is None else device - before,
+    )
+
+
+def environment(trial: Trial, outside: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables a worker gets: the same for every framework.
+
+    Thread counts are set for whatever BLAS or OpenMP a framework brings; the frameworks' own
+    settings are made by their trainers. On a CPU trial every CUDA device is hidden.
+    """
+    count = str(trial.threads)
+    variables = {name: outside[name] for name in INHERITED if name in outside}
+    variables |= {
+        "PYTHONPATH": str(ROOT),
+        "PYTHONHASHSEED": "0",
+        "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": count,
+        "MKL_NUM_THREADS": count,
+        "OPENBLAS_NUM_THREADS": count,
+    }
+    visible = "" if trial.device == "cpu" else outside.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        variables["CUDA_VISIBLE_DEVICES"] = visible
+    return variables
+
+
+@contextmanager
+def _affinity(cpus: Sequence[int]) -> Iterator[None]:
+    """Have processes started inside bound to ``cpus`` from their first instruction."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, own)
+
+
+def _send(process: subprocess.Popen[bytes], request: bytes) -> None:
+    try:
+        with process.stdin as stdin:  # type: ignore[union-attr]
+            stdin.write(request)
+    except BrokenPipeError:  # it died before reading; its exit status will say why
+        pass
+
+
+def _resident_bytes(pid: int) -> int:
+    """Resident sets of a process and its descendants, summed (shared pages count each time)."""
+    try:
+        parent = psutil.Process(pid)
+        return sum(_rss(process) for process in (parent, *parent.children(recursive=True)))
+    except psutil.Error:
+        return 0
+
+
+def _rss(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Leave nothing of the worker behind: not itself, nor what it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _outcome(
+    received: bytes,
+    returncode: int,
+    log: Path,
+    *,
+    timed_out: bool,
+    seconds: float,
+    timeout: float,
+    host: int | None,
+    device: int | None,
+) -> Outcome:
+    measurement = None
+    status: Status
+    try:
+        answer = json.loads(received) if received and not timed_out else {}
+        if "measurement" in answer:
+            measurement = _MEASUREMENT.validate_python(answer["measurement"])
+        if timed_out:
+            status, message = "timeout", f"ended after {timeout:g} s"
+        elif measurement is not None:
+            status, message = "ok", ""
+        elif answer.get("status") == "out of memory":
+            status, message = "out of memory", _one_line(str(answer.get("message")))
+        elif answer:
+            status, message = "error", _one_line(str(answer.get("message")))
+        else:
+            status, message = "error", _one_line(f"{_ending(returncode)}; {_last_line(log)}")
+    except (ValueError, ValidationError, AttributeError):
+        status, message = "error", f"the worker's answer cannot be read; {_ending(returncode)}"
+    return Outcome(
+        status=status,
+        message=message,
+        seconds=seconds,
+        measurement=measurement,
+        sampled_host_bytes=host,
+        sampled_device_bytes=device,
+    )
+
+
+def _ending(returncode: int) -> str:
+    if returncode >= 0:
+        return f"the worker exited with status {returncode} and no answer"
+    try:
+        name = signal.Signals(-returncode).name
+    except ValueError:
+        name = f"signal {-returncode}"
+    hint = " (out of memory?)" if name == "SIGKILL" else ""
+    return f"the worker was ended by {name}{hint}"
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line for line in reversed(lines) if line.strip()), "it printed nothing")
+
+
+def _one_line(text: str) -> str:
+    """Printable, on one line, of a bearable length; the whole text is in the trial's log."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= 500 else line[:499] + "…"

@@ -1,0 +1,61 @@
+"""What this machine is, as data."""
+
+import os
+import platform
+from pathlib import Path
+
+import psutil
+import pynvml
+
+from bench.records import Machine
+
+
+def usable_cpus() -> list[int]:
+    """Numbers of the logical processors this process may run on, ascending."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def describe() -> Machine:
+    """This machine. Where something cannot be found out, the field says so or is None."""
+    gpu, driver = _gpu()
+    return Machine(
+        system=f"{platform.system()} {platform.release()}",
+        cpu=_cpu(),
+        cores=len(usable_cpus()),
+        memory_bytes=psutil.virtual_memory().total,
+        gpu=gpu,
+        gpu_driver=driver,
+    )
+
+
+def device_bytes_in_use() -> int | None:
+    """Memory in use on the first GPU, by whatever process, in bytes; None without a GPU."""
+    try:
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        return int(pynvml.nvmlDeviceGetMemoryInfo(handle).used)
+    except pynvml.NVMLError:
+        return None
+
+
+def _gpu() -> tuple[str | None, str | None]:
+    try:
+        pynvml.nvmlInit()
+        if not pynvml.nvmlDeviceGetCount():
+            return None, None
+        name = pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(0))
+        return str(name), str(pynvml.nvmlSystemGetDriverVersion())
+    except pynvml.NVMLError:
+        return None, None
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine() or "unknown"

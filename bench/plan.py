@@ -1,0 +1,160 @@
+"""From a profile and the user's choices to the list of trials, in the order they are run."""
+
+import json
+import os
+import random
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from bench.contract import Device, Trial
+from bench.data import DatasetInfo
+from bench.errors import UserError
+from bench.records import RECORDS, SCHEMA, Code, Machine
+from bench.scenarios.training import WARM_UP_STEPS
+from bench.workloads import WORKLOADS
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """How much of everything. ``epochs`` None: as many as each workload names."""
+
+    about: str
+    repeats: int
+    train_images: int
+    test_images: int
+    timeout: float
+    epochs: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A run, decided before it starts and kept beside its records: resuming needs nothing else."""
+
+    schema: int
+    run: str
+    profile: str
+    seed: int
+    timeout: float
+    interpreter: str
+    """``environments`` (one per framework) or the path of the interpreter used for all."""
+    dataset: DatasetInfo
+    dataset_folder: str
+    machine: Machine
+    code: Code
+    trials: tuple[Trial, ...]
+
+
+def profiles() -> dict[str, Profile]:
+    """The profiles of ``profiles.toml``, by name."""
+    text = (Path(__file__).parent / "profiles.toml").read_text(encoding="utf-8")
+    return {name: Profile(**fields) for name, fields in tomllib.loads(text).items()}
+
+
+def trials(
+    arms: Sequence[tuple[str, str]],
+    workloads: Sequence[str],
+    profile: Profile,
+    *,
+    dataset: DatasetInfo,
+    device: Device,
+    threads: int,
+    seed: int,
+) -> tuple[Trial, ...]:
+    """Every arm (framework, mode) of every workload in every repeat, as shuffled blocks.
+
+    All of block 0 comes before block 1, and so on. Within a block the workloads, and within a
+    workload the arms, are in an order shuffled from ``seed``: a machine that drifts, drifts under
+    every framework alike. Raises ``UserError`` for fewer images than a trial needs.
+    """
+    generator = random.Random(seed)  # noqa: S311 - an order, not a secret
+    train = min(profile.train_images, dataset.train_images)
+    planned = []
+    for block in range(profile.repeats):
+        for name in generator.sample(workloads, len(workloads)):
+            workload = WORKLOADS[name]
+            needed = workload.batch_size * (1 + WARM_UP_STEPS)
+            if train < needed:
+                raise UserError(f"{name} needs at least {needed} training images, not {train}")
+            planned += [
+                Trial(
+                    framework=framework,
+                    mode=mode,
+                    workload=workload,
+                    device=device,
+                    precision="fp32",
+                    threads=threads,
+                    block=block,
+                    seed=seed + block,
+                    train_images=train,
+                    test_images=min(profile.test_images, dataset.test_images),
+                    epochs=profile.epochs or workload.epochs,
+                )
+                for framework, mode in generator.sample(arms, len(arms))
+            ]
+    return tuple(planned)
+
+
+def save(folder: Path, plan: Plan) -> None:
+    """Write the plan at once and whole."""
+    temporary = folder / f".{PLAN}"
+    temporary.write_text(json.dumps(asdict(plan), indent=1), encoding="utf-8")
+    temporary.replace(folder / PLAN)
+
+
+def load(folder: Path) -> Plan:
+    """The plan of a run. Raises ``UserError`` when there is none or it cannot be read."""
+    try:
+        fields = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+    except OSError:
+        raise UserError(f"{folder} holds no run: it has no {PLAN}") from None
+    except ValueError:
+        raise UserError(f"{folder / PLAN} is not JSON; start a new run") from None
+    written = fields.get("schema") if isinstance(fields, Mapping) else None
+    if isinstance(written, int) and written != SCHEMA:
+        age = "a newer" if written > SCHEMA else "an older"
+        raise UserError(
+            f"{folder} was written by {age} version of the suite (schema {written}, not {SCHEMA}); "
+            "start a new run"
+        )
+    try:
+        plan = _PLAN.validate_python(fields)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise UserError(f"{folder / PLAN} cannot be used (at {where}); start a new run") from None
+    if plan is None or not plan.trials:
+        raise UserError(f"{folder / PLAN} plans nothing; start a new run")
+    return plan
+
+
+# Given to a union, the configuration reaches every dataclass below it; a dataclass refuses it.
+_PLAN: TypeAdapter[Plan | None] = TypeAdapter(Plan | None, config=ConfigDict(extra="forbid"))
+
+
+_TRIAL = TypeAdapter(Trial)
+
+
+def recorded(folder: Path) -> set[str]:
+    """Names of the trials that have a record, after removing a last line cut off by a kill.
+
+    Raises ``UserError`` for any other line that is not a record.
+    """
+    path = folder / RECORDS
+    if not path.exists():
+        return set()
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        os.truncate(path, len(whole))
+    names = set()
+    for number, line in enumerate(whole.splitlines(), 1):
+        try:
+            names.add(_TRIAL.validate_python(json.loads(line)["trial"]).name)
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{path}, line {number} is not a record; start a new run") from None
+    return names

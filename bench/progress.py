@@ -1,0 +1,105 @@
+"""One line that says what runs, how far the run is, and how long it will probably take."""
+
+import time
+from collections.abc import Sequence
+from statistics import mean
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+from bench.contract import Trial
+from bench.launch import Outcome
+
+
+class RunProgress:
+    """Shows a run's progress on a terminal; elsewhere only the line of each finished trial.
+
+    Nothing moves by itself: the display is drawn when ``tick`` is called, never by a thread.
+    """
+
+    def __init__(self, console: Console, waiting: Sequence[Trial]) -> None:
+        self.console = console
+        self.waiting = list(waiting)
+        self.total = len(waiting)
+        self.seconds: dict[tuple[str, str, str], list[float]] = {}
+        self.bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.task = self.bar.add_task("", total=self.total, left="")
+
+    def __enter__(self) -> "RunProgress":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def begin(self, trial: Trial) -> None:
+        """``trial``, the first of those waiting, has started."""
+        self.waiting.remove(trial)
+        self.current, self.started = trial, time.monotonic()
+        self.tick()
+
+    def tick(self) -> None:
+        """Draw the line anew."""
+        left = self.seconds_left()
+        self.bar.update(
+            self.task,
+            description=escape(_label(self.current)),
+            left="estimating time left" if left is None else f"{_duration(left)} left",
+        )
+        self.bar.refresh()
+
+    def end(self, outcome: Outcome) -> None:
+        """The current trial has ended."""
+        self.seconds.setdefault(_arm(self.current), []).append(outcome.seconds)
+        self.bar.advance(self.task)
+        done = self.total - len(self.waiting)
+        result: str = outcome.status
+        if outcome.measurement:
+            fastest = max(e.images / e.seconds for e in outcome.measurement.epochs)
+            result += f", up to {fastest:,.0f} images/s"
+        line = f"{done}/{self.total} {_label(self.current)}: {result} ({outcome.seconds:.0f} s)"
+        self.console.print(escape(line), highlight=False)
+        if outcome.message:
+            self.console.print(f"    {escape(outcome.message)}", style="red", highlight=False)
+
+    def seconds_left(self) -> float | None:
+        """Expected seconds to the end of the run; None before any trial has ended.
+
+        An arm that has run takes what it took on average; one that has not, what all took.
+        """
+        if not self.seconds:
+            return None
+        overall = mean(second for seconds in self.seconds.values() for second in seconds)
+
+        def expected(trial: Trial) -> float:
+            return mean(self.seconds.get(_arm(trial), [overall]))
+
+        running = expected(self.current) - (time.monotonic() - self.started)
+        return max(0.0, running) + sum(map(expected, self.waiting))
+
+
+def _arm(trial: Trial) -> tuple[str, str, str]:
+    return trial.framework, trial.mode, trial.workload.name
+
+
+def _label(trial: Trial) -> str:
+    return f"{trial.workload.name} {trial.framework} {trial.mode}, repeat {trial.block + 1}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

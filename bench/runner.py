@@ -1,0 +1,85 @@
+"""Carries out a plan: one trial after the other, each kept as a record before the next starts."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import code, machine
+from bench.contract import Trial
+from bench.data import open_dataset
+from bench.errors import UserError
+from bench.launch import launch
+from bench.plan import Plan, recorded
+from bench.progress import RunProgress
+from bench.records import SCHEMA, Record, append_record
+
+LOGS = "logs"
+
+
+def check_unchanged(plan: Plan) -> None:
+    """Raise ``UserError`` unless what remains of ``plan`` would be measured like what is done."""
+    if machine.describe() != plan.machine:
+        raise UserError(f"{plan.run} was started on another machine; start a new run here")
+    if code.describe().digest != plan.code.digest:
+        raise UserError(
+            f"bench/ or impls/ changed since {plan.run} was started; start a new run, "
+            f"or go back to commit {plan.code.commit or 'it was started from'}"
+        )
+    if open_dataset(Path(plan.dataset_folder)).info != plan.dataset:
+        raise UserError(f"the data set of {plan.run} has changed; start a new run")
+
+
+def worker_cpus(threads: int) -> list[int]:
+    """The processors a trial is bound to: the last ones, so that the harness keeps the first."""
+    return machine.usable_cpus()[-threads:]
+
+
+def execute(
+    folder: Path, plan: Plan, interpreter: Callable[[Trial], Path], console: Console
+) -> Mapping[str, int]:
+    """Run the trials of ``plan`` that have no record in ``folder``; return how many ended how.
+
+    ``interpreter`` gives the Python that a trial's framework lives in. Ctrl-C ends the trial that
+    is running, which leaves no record, and is passed on.
+    """
+    done = recorded(folder)
+    waiting = [(position, t) for position, t in enumerate(plan.trials) if t.name not in done]
+    (folder / LOGS).mkdir(exist_ok=True)
+    counts: dict[str, int] = {}
+    with RunProgress(console, [trial for _, trial in waiting]) as progress:
+        for position, trial in waiting:
+            progress.begin(trial)
+            started = datetime.now(UTC).isoformat(timespec="seconds")
+            outcome = launch(
+                trial,
+                python=interpreter(trial),
+                dataset=Path(plan.dataset_folder),
+                cpus=worker_cpus(trial.threads),
+                timeout=plan.timeout,
+                log=folder / LOGS / f"{trial.name}.log",
+                tick=progress.tick,
+            )
+            append_record(
+                folder,
+                Record(
+                    schema=SCHEMA,
+                    run=plan.run,
+                    trial=trial,
+                    position=position,
+                    started=started,
+                    seconds=outcome.seconds,
+                    status=outcome.status,
+                    message=outcome.message,
+                    dataset=plan.dataset,
+                    machine=plan.machine,
+                    code=plan.code,
+                    measurement=outcome.measurement,
+                    sampled_host_bytes=outcome.sampled_host_bytes,
+                    sampled_device_bytes=outcome.sampled_device_bytes,
+                ),
+            )
+            progress.end(outcome)
+            counts[outcome.status] = counts.get(outcome.status, 0) + 1
+    return counts

@@ -1,0 +1,122 @@
+"""Trains the networks with JAX, Flax NNX and Optax.
+
+Tutorial: https://flax.readthedocs.io/en/stable/guides/performance.html (Flax 0.12), the
+functional training loop. Modes: ``jit`` is that loop: model and optimizer are split into structure
+and state once, and the state goes through one ``jax.jit`` function per step.
+Last measured at: the tables in README.md.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jax.extend import backend
+from numpy.typing import NDArray
+
+from bench.contract import Trainer, Trial, check_weights
+from bench.workloads import weight_shapes
+from impls.jax.networks import NETWORKS
+
+
+@final
+class JaxTrainer:
+    """Keeps the data set on the device as ``[N, 32, 32, 3]``."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.device = jax.devices(trial.device)[0]
+        self.shapes = weight_shapes(trial.workload.network)
+        self.model = NETWORKS[trial.workload.network](nnx.Rngs(0))
+        self.transform = optax.sgd(
+            trial.workload.optimizer.learning_rate,
+            momentum=trial.workload.optimizer.momentum or None,
+        )
+        self.optimizer = nnx.Optimizer(self.model, self.transform, wrt=nnx.Param)
+        graph, self.state = nnx.split((self.model, self.optimizer))
+
+        def train_step(
+            state: nnx.State, images: jax.Array, labels: jax.Array, batch: jax.Array
+        ) -> tuple[nnx.State, jax.Array]:
+            model, optimizer = nnx.merge(graph, state)
+            loss, gradients = nnx.value_and_grad(cross_entropy)(model, images[batch], labels[batch])
+            optimizer.update(model, gradients)
+            return nnx.state((model, optimizer)), loss
+
+        def predict(state: nnx.State, images: jax.Array) -> jax.Array:
+            model, _ = nnx.merge(graph, state)
+            return model(scale(images))
+
+        # The old state is not needed again: its memory may hold the new one.
+        self.train_step = jax.jit(train_step, donate_argnums=0)
+        self.predict = jax.jit(predict)
+
+    def load_data(self, images: NDArray[np.uint8], labels: NDArray[np.int32], /) -> None:
+        self.images = jnp.array(images)
+        self.labels = jnp.array(labels)
+
+    def load_weights(self, weights: Mapping[str, NDArray[np.float32]], /) -> None:
+        check_weights(weights, self.shapes)
+        for name, variable in variables(self.model).items():
+            variable[...] = jnp.array(weights[name])
+        self.optimizer = nnx.Optimizer(self.model, self.transform, wrt=nnx.Param)
+        # Copied, because the training step gives the state's memory away.
+        self.state = jax.tree.map(jnp.copy, nnx.state((self.model, self.optimizer)))
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        nnx.update((self.model, self.optimizer), jax.tree.map(jnp.copy, self.state))
+        held = variables(self.model)
+        return {name: np.array(held[name][...]) for name in self.shapes}
+
+    def train(self, batches: NDArray[np.int32], /) -> float:
+        losses = []
+        for batch in batches:
+            self.state, loss = self.train_step(self.state, self.images, self.labels, batch)
+            losses.append(loss)
+        jax.block_until_ready((self.state, losses))
+        return float(np.mean(jax.device_get(losses)))
+
+    def logits(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
+        return np.array(self.predict(self.state, images))
+
+    def peak_device_bytes(self) -> int | None:
+        statistics = self.device.memory_stats()
+        return statistics["peak_bytes_in_use"] if statistics else None
+
+
+def cross_entropy(model: nnx.Module, images: jax.Array, labels: jax.Array) -> jax.Array:
+    """Mean cross-entropy of a batch."""
+    logits = model(scale(images))
+    return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+
+def scale(images: jax.Array) -> jax.Array:
+    """Pixels to 0..1, on the device."""
+    return images.astype(jnp.float32) * (1 / 255)
+
+
+def variables(model: nnx.Module) -> dict[str, nnx.Variable]:
+    """The network's variables by canonical name; their layouts are the canonical ones."""
+    return {".".join(path): variable for path, variable in nnx.to_flat_state(nnx.state(model))}
+
+
+def libraries() -> dict[str, str]:
+    """What JAX reports of the platform it computes on."""
+    return {"XLA platform": backend.get_backend().platform_version}
+
+
+def build(trial: Trial) -> Trainer:
+    """A trainer for ``trial``. Raises ``RuntimeError`` when its device is not there."""
+    # JAX has no call for these; they are read when the first device is asked for. Threads: JAX
+    # follows the process's affinity, and this variable in the place of the machine's core count.
+    os.environ["PJRT_NPROC"] = str(trial.threads)
+    # By default JAX takes 75% of a GPU's memory at once, which would say nothing about use.
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+    jax.config.update("jax_default_device", jax.devices(trial.device)[0])
+    # The default lets a GPU use TF32, which is not float32: 10 bits of mantissa, not 23
+    # (https://docs.jax.dev/en/latest/_autosummary/jax.default_matmul_precision.html).
+    jax.config.update("jax_default_matmul_precision", "highest")
+    return JaxTrainer(trial)

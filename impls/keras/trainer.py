@@ -1,0 +1,119 @@
+"""Trains the networks with Keras' ``compile`` and ``fit``, on its TensorFlow backend.
+
+Tutorial: https://keras.io/examples/vision/mnist_convnet/ (Keras 3.15). Modes: ``fit`` is that
+training; Keras decides on XLA itself (``jit_compile="auto"``: not on a CPU-only machine).
+Last measured at: the tables in README.md.
+"""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "tensorflow"  # read once, when Keras is imported
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import final
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from bench.contract import Trainer, Trial, check_weights
+from bench.workloads import weight_shapes
+from impls.keras.networks import NETWORKS
+
+
+@final
+class KerasTrainer:
+    """Keeps the data set in host memory: ``fit`` takes arrays and feeds the device itself."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.shapes = weight_shapes(trial.workload.network)
+        self.model = NETWORKS[trial.workload.network]()
+        # Keras scales the gradient by the learning rate before it enters the velocity, not after;
+        # while the rate is constant the updates are the same.
+        self.optimizer = keras.optimizers.SGD(
+            learning_rate=trial.workload.optimizer.learning_rate,
+            momentum=trial.workload.optimizer.momentum,
+        )
+        self.model.compile(
+            optimizer=self.optimizer,
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+        self.optimizer.build(self.model.trainable_variables)
+        self.fresh = [variable.numpy() for variable in self.optimizer.variables]
+
+    def load_data(self, images: NDArray[np.uint8], labels: NDArray[np.int32], /) -> None:
+        self.images = np.array(images)
+        self.labels = np.array(labels)
+
+    def load_weights(self, weights: Mapping[str, NDArray[np.float32]], /) -> None:
+        check_weights(weights, self.shapes)
+        for name, variable in variables(self.model).items():
+            variable.assign(weights[name])
+        for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
+            variable.assign(value)
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        held = variables(self.model)
+        return {name: held[name].numpy() for name in self.shapes}
+
+    def train(self, batches: NDArray[np.int32], /) -> float:
+        order = batches.ravel()
+        history = self.model.fit(
+            self.images[order],
+            self.labels[order],
+            batch_size=batches.shape[1],
+            shuffle=False,  # the order is the harness's, the same for every framework
+            verbose=0,
+        )
+        # A GPU may still be busy with the last update when the loss is already known.
+        tf.test.experimental.sync_devices()
+        return float(history.history["loss"][-1])
+
+    def logits(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
+        return self.model.predict_on_batch(images)
+
+    def peak_device_bytes(self) -> int | None:
+        if not tf.config.list_physical_devices("GPU"):
+            return None
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+
+
+def variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """The network's variables by canonical name; their layouts are the canonical ones."""
+    return {
+        f"{layer.name}.{variable.name}": variable
+        for layer in model.layers
+        for variable in layer.trainable_variables
+    }
+
+
+def libraries() -> dict[str, str]:
+    """The backend, and versions of the native libraries it computes with."""
+    build = tf.sysconfig.get_build_info()
+    found = {"backend": f"{keras.backend.backend()} {tf.__version__}"}
+    # TensorFlow has no call that tells oneDNN's version; the headers it ships with do.
+    for header in Path(tf.sysconfig.get_include()).glob("external/onednn/**/dnnl_version.h"):
+        found["oneDNN"] = ".".join(re.findall(r"DNNL_VERSION_[A-Z]+ (\d+)", header.read_text()))
+    if build["is_cuda_build"] and tf.config.list_physical_devices("GPU"):
+        found["CUDA"] = build["cuda_version"]
+        found["cuDNN"] = build["cudnn_version"]
+    return found
+
+
+def build(trial: Trial) -> Trainer:
+    """A trainer for ``trial``. Raises ``RuntimeError`` when its device is not there."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if trial.device == "cuda" and not gpus:
+        raise RuntimeError("TensorFlow, Keras' backend, sees no CUDA device")
+    for gpu in gpus:
+        # By default TensorFlow takes all of the device's memory, which would say nothing about use.
+        tf.config.experimental.set_memory_growth(gpu, enable=True)
+    tf.config.threading.set_intra_op_parallelism_threads(trial.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    # On by default, and not float32: 10 bits of mantissa, not 23
+    # (https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_tensor_float_32_execution).
+    tf.config.experimental.enable_tensor_float_32_execution(enabled=False)
+    return KerasTrainer(trial)

@@ -1,0 +1,103 @@
+"""The project's jobs: ``nox -l`` lists them, ``nox -s NAME -- OPTIONS`` runs one."""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "tests"]
+
+ROOT = Path(__file__).parent
+FRAMEWORKS = sorted(path.parent.name for path in (ROOT / "impls").glob("*/__init__.py"))
+# CPU and CUDA stacks of each framework; every Python from 3.11 on gets the same versions.
+COMPILE = (
+    *("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),
+    *("--fork-strategy", "fewest", "--generate-hashes", "--no-header", "--no-annotate"),
+    *("--no-emit-index-url", "--no-emit-find-links"),
+)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Train all frameworks and report: the main job; `-- --help` explains its options."""
+    run(session, "bench", *session.posargs)
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Rebuild the report of the runs named: `-- results/runs/NAME`."""
+    run(session, "report", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests: harness and report here, then every implementation in its own environment."""
+    install(session, "tests")
+    session.run("pytest", "--ignore=tests/conformance", *session.posargs)
+    for framework in FRAMEWORKS if not session.posargs else ():
+        session.notify(f"conformance(framework='{framework}')")
+
+
+@nox.session(default=False)
+@nox.parametrize("framework", FRAMEWORKS)
+def conformance(session: nox.Session, framework: str) -> None:
+    """The contract's exam for one implementation, in that framework's environment."""
+    install(session, f"conformance-{framework}")
+    session.run("pytest", "tests/conformance", f"--framework={framework}", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types, and the directions in which modules may import each other."""
+    install(session, "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+    session.run("mypy", "--config-file", "impls/mypy.ini", "impls")
+    session.run("lint-imports")
+
+
+@nox.session(default=False)
+def lock(session: nox.Session) -> None:
+    """Pin everything anew, with hashes: locks/ and impls/*/requirements.*.txt (needs network)."""
+    session.install("uv")
+    options = [*COMPILE, *session.posargs]
+    for group in ("harness", "tests", "lint"):
+        session.run(*options, "--group", group, "--output-file", f"locks/{group}.txt")
+    for framework in FRAMEWORKS:
+        folder = Path("impls", framework)
+        for device in ("cpu", "cuda"):
+            name = folder / f"requirements.{device}"
+            session.run(*options, f"{name}.in", "--output-file", f"{name}.txt")
+        session.run(
+            *(*options, f"{folder}/requirements.cpu.in", "--group", "conformance"),
+            *("--constraints", f"{folder}/requirements.cpu.txt"),
+            *("--output-file", f"locks/conformance-{framework}.txt"),
+        )
+
+
+def run(session: nox.Session, module: str, *arguments: str) -> None:
+    """Run a module of ours; with `--interpreter current`, in the Python that runs nox."""
+    if "current" in arguments:
+        session.run(sys.executable, "-m", module, *arguments, external=True)
+        return
+    install(session, "harness")
+    session.run("python", "-m", module, *arguments, success_codes=[0, 1])
+
+
+def install(session: nox.Session, name: str) -> None:
+    """Make the session's environment hold exactly what a lock pins; no network when it does."""
+    lock = ROOT / "locks" / f"{name}.txt"
+    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    stamp = Path(session.virtualenv.location) / "lock.sha256"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    session.run_install(
+        *("uv", "pip", "sync", "--quiet", "--require-hashes", str(lock)),
+        env={"VIRTUAL_ENV": session.virtualenv.location},
+    )
+    stamp.write_text(wanted)

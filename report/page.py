@@ -1,0 +1,304 @@
+"""Write a run's report (Markdown and CSV) into its folder, and print its tables."""
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table as ConsoleTable
+from rich.text import Text
+
+from bench.errors import UserError
+from bench.records import RECORDS
+from report.load import Run, load_run, plain
+from report.tables import Column, Section, Table, build_sections
+
+REPORT = "report.md"
+TABLES = "tables"
+
+DATASET_NOTES = {
+    "cifar10-jpeg": "a lossy re-encoding of CIFAR-10, not the canonical pixels: accuracies are "
+    "not comparable with published ones",
+    "images": "a folder of the user's own images: accuracies are not those of CIFAR-10",
+    "synthetic": "generated images: accuracies are not those of CIFAR-10 and say nothing about it",
+}
+
+_LONGEST_CELL = 300
+"""Characters of a text that a page still shows; the CSV files hold all of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Report:
+    """A run, arranged for reading."""
+
+    run: Run
+    sections: tuple[Section, ...]
+
+    @property
+    def status(self) -> str:
+        """How much of the plan is recorded, and how it ended."""
+        recorded = len(self.run.trials.drop_duplicates(["run", "position"]))
+        if recorded == 0 and self.run.planned is None:
+            return "Nothing was recorded"
+        of = "" if self.run.planned is None else f" of {self.run.planned}"
+        noun = "trial" if (self.run.planned or recorded) == 1 else "trials"
+        counts = self.run.trials["status"].value_counts().sort_index()
+        ends = ", ".join(f"{count} {status}" for status, count in counts.items())
+        return f"{recorded}{of} {noun} recorded" + (f" ({ends})" if ends else "")
+
+    @property
+    def resume(self) -> str:
+        """The command that measures what is planned and not recorded; empty if all is."""
+        recorded = len(self.run.trials.drop_duplicates(["run", "position"]))
+        if self.run.planned is None or recorded >= self.run.planned:
+            return ""
+        return f"nox -s bench -- --resume {_place(self.run)}"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What must be known before any number is read."""
+        cut = (f"The last line of {RECORDS} was cut off while being written; it is left out.",)
+        problems = tuple(problem for section in self.sections for problem in section.problems)
+        return (*problems, *(cut if self.run.interrupted else ()))
+
+
+def write_report(folder: Path) -> Report:
+    """Write ``report.md`` and ``tables/*.csv`` into a run's folder, replacing older ones.
+
+    Every file is whole at any time. Raises ``UserError`` as ``load_run`` does, or when the folder
+    cannot be written to.
+    """
+    run = load_run(folder)
+    report = Report(run=run, sections=build_sections(run))
+    files = {
+        f"{number}-{table.key}.csv": _csv(section, table)
+        for number, section in enumerate(report.sections, start=1)
+        for table in section.tables
+    }
+    try:
+        tables = folder / TABLES
+        tables.mkdir(exist_ok=True)
+        for name, text in files.items():
+            _replace(tables / name, text)
+        _replace(folder / REPORT, "\n".join(_page(report)) + "\n")
+        for path in tables.glob("*.csv"):
+            if path.name not in files and _OUR_CSV.fullmatch(path.name):
+                path.unlink()
+    except OSError as error:
+        raise UserError(f"{folder}: cannot write the report ({error.strerror})") from None
+    return report
+
+
+_OUR_CSV = re.compile(r"\d+-(comparison|unfinished|environment|epochs)\.csv")
+"""Names of the tables of earlier reports; other files in the folder are not ours to delete."""
+
+
+def print_tables(console: Console, report: Report) -> None:
+    """Print what the page opens with: warnings, and each section's comparison and failures."""
+    console.print(Text(f"{_name(report.run)}: {report.status}"))
+    if report.resume:
+        console.print(Text(f"resume with: {report.resume}"))
+    for warning in report.warnings:
+        console.print(Text(warning, style="bold red"))
+    for section in report.sections:
+        console.print()
+        console.print(Text(section.heading, style="bold"))
+        note = _dataset_note(section)
+        if note:
+            console.print(Text(note))
+        for table in (section.comparison, section.unfinished):
+            if len(table.rows):
+                console.print(_console_table(table))
+    if len(report.sections) > 1:
+        console.print(Text(_APART))
+    if report.sections:
+        console.print(Text(_SPREAD))
+
+
+_SPREAD = (
+    "Numbers are medians over the repeats, with the lowest and highest where these differ. This "
+    "range is not a confidence interval."
+)
+
+
+_APART = (
+    "Sections differ in data, training, device, threads, machine or code: their numbers cannot be "
+    "compared with each other."
+)
+
+
+def _console_table(table: Table) -> ConsoleTable:
+    """Arrange for a terminal: what stands in brackets on a page stands below here."""
+    shown = ConsoleTable(
+        title=Text(table.title),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
+    )
+    columns = [column for column in table.shown if not column.page_only]
+    for column in columns:
+        justify: Literal["right", "left"] = "right" if _numeric(table, column) else "left"
+        shown.add_column(Text(column.heading), justify=justify, overflow="fold")
+    for cells in table.cells(columns):
+        shown.add_row(
+            *(
+                Text.assemble(_shortened(text), (f"\n{aside}" if aside else "", "dim"))
+                for text, aside in cells
+            )
+        )
+    return shown
+
+
+def _numeric(table: Table, column: Column) -> bool:
+    """Whether a column is numbers, to be aligned at their ends."""
+    return pd.api.types.is_numeric_dtype(table.rows[column.keys[0]])
+
+
+def _page(report: Report) -> Iterator[str]:
+    """Lines of the report."""
+    yield f"# Run {_markdown(_name(report.run))}"
+    yield ""
+    yield f"{report.status}."
+    if report.resume:
+        yield "To measure the rest:"
+        yield ""
+        yield f"    {report.resume}"
+    for warning in report.warnings:
+        yield ""
+        yield f"> **Warning:** {_markdown(warning)}"
+    for number, section in enumerate(report.sections, start=1):
+        yield ""
+        yield f"## {number}. {_markdown(section.heading)}"
+        yield ""
+        yield from _about(section)
+        for table in section.tables:
+            if len(table.rows):
+                yield ""
+                yield f"### {table.title}"
+                yield ""
+                yield from _markdown_table(table)
+    if report.sections:
+        yield from _reading(report)
+    yield ""
+    yield f"The numbers in full precision are in `{TABLES}/`, one file for each table, numbered as"
+    yield "the sections are; times are in seconds or as named, memory in bytes, accuracy is 0 to 1."
+    yield f"To rebuild this page from `{RECORDS}`, give the folder wherever it lies now:"
+    yield ""
+    yield f"    python -m report {_place(report.run)}"
+
+
+def _about(section: Section) -> Iterator[str]:
+    """List what the section's records have in common."""
+    of = section.identity
+    note = _dataset_note(section)
+    yield f"- Data: {_markdown(note or of['dataset'])}."
+    yield f"  {of['train_images']:,} images to train on, {of['test_images']:,} to test;"
+    yield f"  SHA-256 {_markdown(of['dataset_digest'])}."
+    gpu = f"{of['gpu']}, driver {of['gpu_driver'] or 'unknown'}" if of["gpu"] else "no GPU"
+    machine = f"{of['cpu']}, {of['cores']} logical processors, {gpu}, {of['system']}"
+    memory = of["memory_bytes"] / 2**30
+    yield f"- Machine: {_markdown(machine)}, {memory:.1f} GiB memory."
+    yield f"- Code: sources {_markdown(of['code_digest'][:12])} (commits: see Environment)."
+    for _, workload in section.workloads.iterrows():
+        yield _markdown(
+            f"- Workload {workload['workload']}: network {workload['network']}, batches of "
+            f"{workload['batch_size']}, SGD with learning rate {workload['learning_rate']}, "
+            f"momentum {workload['momentum']}."
+        )
+
+
+def _dataset_note(section: Section) -> str:
+    name = str(section.identity["dataset"])
+    return f"{name}, {DATASET_NOTES[name]}" if name in DATASET_NOTES else ""
+
+
+def _reading(report: Report) -> Iterator[str]:
+    """Say what the numbers are, for all sections at once."""
+    repeats = pd.concat([section.comparison.rows["compared"] for section in report.sections])
+    yield ""
+    yield "## How to read the tables"
+    yield ""
+    yield _SPREAD
+    if len(report.sections) > 1:
+        yield _APART
+    yield f"A row has {_between(int(repeats.min()), int(repeats.max()))}, each a fresh process."
+    yield "Arrows point to the better side. A dash is something that was not measured."
+    yield ""
+    described = {
+        column.title: column.meaning
+        for section in report.sections
+        for column in section.comparison.shown
+        if column.meaning
+    }
+    for title, meaning in described.items():
+        yield f"- **{title}**: {meaning}."
+
+
+def _between(low: int, high: int) -> str:
+    number = f"{low}" if low == high else f"{low} to {high}"
+    return f"{number} {'repeat' if high == 1 else 'repeats'}"
+
+
+def _markdown_table(table: Table) -> Iterator[str]:
+    yield _markdown_row([column.heading for column in table.shown])
+    rules = (" ---: " if _numeric(table, column) else " --- " for column in table.shown)
+    yield "|" + "|".join(rules) + "|"
+    for cells in table.cells(table.shown):
+        yield _markdown_row([f"{text} ({aside})" if aside else text for text, aside in cells])
+
+
+def _markdown_row(texts: Sequence[str]) -> str:
+    return "| " + " | ".join(_markdown(_shortened(text)) for text in texts) + " |"
+
+
+def _markdown(text: str) -> str:
+    """Escape what Markdown, HTML or the automatic links of GitHub would make more than text."""
+    escaped = re.sub(r"[\\`*_\[\]<>|~&$#]", r"\\\g<0>", plain(text))
+    return re.sub(r"(?i)(?<=www)\.", r"\\.", escaped.replace("://", r":\//"))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
+
+
+def _csv(section: Section, table: Table) -> str:
+    """Render as CSV the rows, each with what identifies its section, in full precision."""
+    keys = [key for column in table.columns for key in column.keys]
+    rows = table.rows[keys].copy()
+    for place, (key, value) in enumerate(section.identity.items()):
+        rows.insert(place, key, value)
+    for key in rows.select_dtypes("str").columns:
+        # A spreadsheet would run text that begins like a formula.
+        rows[key] = rows[key].str.replace(r"^(?=[=+\-@])", "'", regex=True)
+    return rows.to_csv(index=False, lineterminator="\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that at any time either the old or the new one is there, whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _name(run: Run) -> str:
+    return plain(run.folder.resolve().name)
+
+
+def _place(run: Run) -> str:
+    """Name the folder in a command; no more of the path than is below the working directory.
+
+    A report is made to be passed on, and where its author keeps his files is nobody's business.
+    """
+    folder, here = run.folder.resolve(), Path.cwd()
+    below = folder.relative_to(here) if folder.is_relative_to(here) else Path(folder.name)
+    return shlex.quote(plain(below.as_posix()))

@@ -1,0 +1,51 @@
+import gc
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from bench.clock import timed
+from bench.memory import peak_resident_bytes, threads
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
+
+
+def test_wall_and_cpu_time_are_told_apart() -> None:
+    _, asleep = timed(lambda: time.sleep(0.1))
+    assert asleep.wall >= 0.1
+    assert asleep.cpu < asleep.wall
+    result, busy = timed(lambda: sum(range(300_000)))
+    assert result == sum(range(300_000))
+    assert busy.cpu > 0
+
+
+def test_the_collector_is_off_while_timing_and_on_afterwards_even_after_an_error() -> None:
+    during, _ = timed(gc.isenabled)
+    assert not during
+    assert gc.isenabled()
+    with pytest.raises(ZeroDivisionError):
+        timed(lambda: 1 / 0)
+    assert gc.isenabled()
+
+
+@linux
+def test_the_peak_is_this_process_own_and_not_its_parents() -> None:
+    """``ru_maxrss`` would report the parent's size here."""
+    ballast = b"x" * 300_000_000
+    code = "from bench.memory import peak_resident_bytes as p; print(p())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    own = peak_resident_bytes()
+    assert own is not None
+    assert int(done.stdout) < len(ballast) < own
+
+
+@linux
+def test_threads_are_counted() -> None:
+    before, done = threads(), threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    assert threads() == before + 1
+    done.set()
+    thread.join()

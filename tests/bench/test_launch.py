@@ -1,0 +1,155 @@
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.contract import Trial
+from bench.launch import Outcome, environment, launch
+from bench.machine import usable_cpus
+from bench.workloads import WORKLOADS
+
+Launch = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(tmp_path: Path, make_trial: Callable[..., Trial]) -> Launch:
+    """Launch a trial whose framework does not exist, with this interpreter."""
+
+    def run(
+        python: Path = Path(sys.executable),
+        timeout: float = 60,
+        tick: Callable[[], None] = lambda: None,
+    ) -> Outcome:
+        return launch(
+            make_trial(framework="nonesuch"),
+            python=python,
+            dataset=tmp_path,
+            cpus=usable_cpus()[-1:],
+            timeout=timeout,
+            log=tmp_path / "log",
+            tick=tick,
+        )
+
+    return run
+
+
+def script(folder: Path, text: str) -> Path:
+    """An "interpreter" that does what no framework should."""
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def alive(word: str) -> bool:
+    """Whether any process has ``word`` on its command line."""
+    return any(word in (p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"]))
+
+
+def test_what_a_worker_raises_is_its_message(run: Launch) -> None:
+    outcome = run()
+    assert outcome.status == "error"
+    assert outcome.message == "ModuleNotFoundError: No module named 'impls.nonesuch'"
+    assert outcome.measurement is None
+
+
+def test_a_worker_that_dies_is_an_error_with_its_last_words(run: Launch, tmp_path: Path) -> None:
+    outcome = run(script(tmp_path, "echo first; echo 'last\033[31m words' >&2; exit 3"))
+    assert (outcome.status, outcome.message) == (
+        "error",
+        "the worker exited with status 3 and no answer; last [31m words",
+    )
+
+
+def test_a_killed_worker_is_told_by_its_signal(run: Launch, tmp_path: Path) -> None:
+    outcome = run(script(tmp_path, "kill -9 $$"))
+    assert outcome.message.startswith("the worker was ended by SIGKILL (out of memory?)")
+
+
+def test_a_worker_that_outlasts_its_time_is_ended_with_its_children(
+    run: Launch, tmp_path: Path
+) -> None:
+    outcome = run(script(tmp_path, "sleep 77.25 & sleep 77.25"), timeout=0.5)
+    assert (outcome.status, outcome.message) == ("timeout", "ended after 0.5 s")
+    assert not alive("77.25")
+
+
+def test_a_worker_that_closes_the_pipe_and_lingers_is_ended_too(
+    run: Launch, tmp_path: Path
+) -> None:
+    outcome = run(
+        script(tmp_path, 'for fd in 3 4 5 6 7 8 9; do eval "exec $fd>&-"; done\nexec sleep 78.25'),
+        timeout=1.5,
+    )
+    assert outcome.status == "timeout"
+    assert not alive("78.25")
+
+
+@pytest.mark.parametrize(
+    "answer", ["{", "[]", '"x"', '{"measurement": {"epochs": []}}', '{"measurement": 7}', "\\377"]
+)
+def test_an_answer_that_cannot_be_read_is_an_error(
+    run: Launch, tmp_path: Path, answer: str
+) -> None:
+    text = f"cat > /dev/null; printf '{answer}' > /dev/fd/$5"
+    outcome = run(script(tmp_path, text))
+    assert outcome.status == "error"
+    assert outcome.measurement is None
+
+
+def test_running_out_of_memory_is_a_status_of_its_own(run: Launch, tmp_path: Path) -> None:
+    answer = '{"status": "out of memory", "message": "CUDA"}'
+    text = f"cat > /dev/null; printf '%s' '{answer}' > /dev/fd/$5"
+    outcome = run(script(tmp_path, text))
+    assert (outcome.status, outcome.message) == ("out of memory", "CUDA")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
+def test_a_worker_is_bound_before_it_starts_and_the_harness_is_not(
+    run: Launch, tmp_path: Path
+) -> None:
+    before = os.sched_getaffinity(0)
+    run(script(tmp_path, "grep Cpus_allowed_list /proc/self/status; exit 1"))
+    assert (tmp_path / "log").read_text().split() == ["Cpus_allowed_list:", str(max(before))]
+    assert os.sched_getaffinity(0) == before
+
+
+def test_an_exception_such_as_ctrl_c_ends_the_worker(run: Launch, tmp_path: Path) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(script(tmp_path, "sleep 79.25"), tick=interrupt)
+    time.sleep(0.1)
+    assert not alive("79.25")
+
+
+def test_workers_get_only_the_variables_that_are_meant_for_them(
+    make_trial: Callable[..., Trial],
+) -> None:
+    outside = {
+        "PATH": "/bin",
+        "XLA_FLAGS": "--fast",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "CUDA_VISIBLE_DEVICES": "3",
+        "PYTHONPATH": "/elsewhere",
+    }
+    variables = environment(make_trial(threads=2), outside)
+    assert variables["PATH"] == "/bin"
+    assert variables["OMP_NUM_THREADS"] == "2"
+    assert variables["CUDA_VISIBLE_DEVICES"] == ""
+    assert not variables.keys() & {"XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS"}
+    assert variables["PYTHONPATH"] != "/elsewhere"
+    assert environment(make_trial(device="cuda"), outside)["CUDA_VISIBLE_DEVICES"] == "3"
+    assert "CUDA_VISIBLE_DEVICES" not in environment(make_trial(device="cuda"), {})
+
+
+def test_every_framework_gets_the_same_variables(make_trial: Callable[..., Trial]) -> None:
+    assert environment(make_trial(framework="jax"), os.environ) == environment(
+        make_trial(framework="keras", workload=WORKLOADS["listing1"]), os.environ
+    )

@@ -1,0 +1,137 @@
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import plan
+from bench.contract import Trial
+from bench.errors import UserError
+from bench.records import RECORDS, Record, append_record
+from bench.workloads import WORKLOADS
+from tests.bench.conftest import DATASET, TRIAL
+
+ARMS = [("pytorch", "eager"), ("tensorflow", "graph"), ("keras", "fit"), ("jax", "jit")]
+
+
+def planned(seed: int = 0, **changes: Any) -> tuple[Trial, ...]:
+    profile = replace(plan.profiles()["quick"], **changes)
+    return plan.trials(
+        ARMS, list(WORKLOADS), profile, dataset=DATASET, device="cpu", threads=1, seed=seed
+    )
+
+
+def test_every_block_holds_every_arm_of_every_workload_once() -> None:
+    trials = planned()
+    assert len(trials) == len({trial.name for trial in trials}) == 24
+    blocks = [trial.block for trial in trials]
+    assert blocks == sorted(blocks)
+    for block in range(3):
+        names = [t.workload.name for t in trials if t.block == block]
+        assert Counter(names) == dict.fromkeys(WORKLOADS, 4)
+        assert names == sorted(names) or names == sorted(names, reverse=True)
+        arms = {(t.framework, t.mode, t.workload.name) for t in trials if t.block == block}
+        assert len(arms) == 8
+
+
+def test_the_seed_decides_the_order_and_blocks_differ() -> None:
+    assert planned(seed=1) == planned(seed=1)
+    orders = {
+        tuple(t.framework for t in planned(seed=s) if t.block == b)
+        for s in range(5)
+        for b in range(3)
+    }
+    assert len(orders) > 5
+    assert len({orders_of_first[0] for orders_of_first in orders}) == 4
+
+
+def test_arms_of_a_block_share_a_seed_and_blocks_do_not() -> None:
+    seeds = {(trial.block, trial.seed) for trial in planned(seed=10)}
+    assert seeds == {(0, 10), (1, 11), (2, 12)}
+
+
+def test_a_small_data_set_is_used_whole() -> None:
+    assert {trial.train_images for trial in planned()} == {1000}
+
+
+def test_too_few_images_are_refused_with_the_number_needed() -> None:
+    with pytest.raises(UserError, match=r"listing1 needs at least 384 training images, not 383"):
+        planned(train_images=383)
+
+
+def test_epochs_are_the_profiles_or_the_workloads() -> None:
+    assert {t.epochs for t in planned()} == {3}
+    article = plan.trials(
+        ARMS,
+        ["listing1"],
+        plan.profiles()["article"],
+        dataset=DATASET,
+        device="cpu",
+        threads=1,
+        seed=0,
+    )
+    assert {t.epochs for t in article} == {10}
+
+
+def test_a_plan_is_loaded_as_saved(tmp_path: Path, make_plan: Callable[..., plan.Plan]) -> None:
+    saved = make_plan()
+    plan.save(tmp_path, saved)
+    assert plan.load(tmp_path) == saved
+    assert [path.name for path in tmp_path.iterdir()] == [plan.PLAN]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "holds no run"),
+        ("{", "is not JSON"),
+        ("[]", "cannot be used"),
+        ("null", "plans nothing"),
+        ('{"schema": 99}', r"newer version of the suite \(schema 99, not 1\)"),
+        ('{"schema": 0}', "older version"),
+        ('{"schema": 1}', r"cannot be used \(at run\)"),
+    ],
+)
+def test_a_plan_that_cannot_be_used_is_refused(
+    tmp_path: Path, content: str | None, problem: str
+) -> None:
+    if content is not None:
+        (tmp_path / plan.PLAN).write_text(content)
+    with pytest.raises(UserError, match=problem) as caught:
+        plan.load(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_fields_are_refused_at_any_depth(
+    tmp_path: Path, make_plan: Callable[..., plan.Plan]
+) -> None:
+    plan.save(tmp_path, make_plan())
+    fields = json.loads((tmp_path / plan.PLAN).read_text())
+    fields["trials"][0]["workload"]["optimizer"]["nesterov"] = True
+    (tmp_path / plan.PLAN).write_text(json.dumps(fields))
+    with pytest.raises(UserError, match="nesterov"):
+        plan.load(tmp_path)
+
+
+def test_recorded_trials_are_found_and_a_cut_off_line_is_removed(
+    tmp_path: Path, make_record: Callable[..., Record]
+) -> None:
+    assert plan.recorded(tmp_path) == set()
+    append_record(tmp_path, make_record())
+    whole = (tmp_path / RECORDS).read_bytes()
+    (tmp_path / RECORDS).write_bytes(whole + whole[:100])
+    assert plan.recorded(tmp_path) == {TRIAL.name}
+    assert (tmp_path / RECORDS).read_bytes() == whole
+
+
+def test_a_line_that_is_no_record_is_named(
+    tmp_path: Path, make_record: Callable[..., Record]
+) -> None:
+    append_record(tmp_path, make_record())
+    with (tmp_path / RECORDS).open("a") as file:
+        file.write("{}\n")
+    with pytest.raises(UserError, match="line 2 is not a record"):
+        plan.recorded(tmp_path)

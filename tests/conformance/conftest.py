@@ -1,0 +1,105 @@
+"""One exam for every implementation, run in that framework's own environment:
+
+    nox -s "conformance(framework='pytorch')"
+
+Every test here is about the contract in ``bench/contract.py``; none knows a framework.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bench.contract import Implementation, Trainer, Trial
+from bench.workloads import WORKLOADS, Optimizer, Workload
+
+BUILD = Callable[..., Trainer]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--framework", required=True, help="the folder under impls/ to examine")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrise over the workloads and over the modes the implementation declares."""
+    if "workload" in metafunc.fixturenames:
+        metafunc.parametrize("workload", WORKLOADS.values(), ids=WORKLOADS)
+    if "mode" in metafunc.fixturenames:
+        name = metafunc.config.getoption("--framework")
+        metafunc.parametrize("mode", import_module(f"impls.{name}").IMPLEMENTATION.modes)
+
+
+@pytest.fixture(scope="session")
+def implementation(pytestconfig: pytest.Config) -> Implementation:
+    name = pytestconfig.getoption("--framework")
+    found: Implementation = import_module(f"impls.{name}").IMPLEMENTATION
+    return found
+
+
+@pytest.fixture(scope="session")
+def module(implementation: Implementation) -> ModuleType:
+    return import_module(f"impls.{implementation.name}.trainer")
+
+
+@pytest.fixture(scope="session")
+def build(module: ModuleType, implementation: Implementation) -> BUILD:
+    """Trainers by workload, mode and momentum; each is built (and compiled) once."""
+
+    @cache
+    def built(workload: Workload, mode: str = "", momentum: float = 0.0) -> Trainer:
+        optimizer = Optimizer(learning_rate=LEARNING_RATE, momentum=momentum)
+        trainer: Trainer = module.build(
+            Trial(
+                framework=implementation.name,
+                mode=mode or next(iter(implementation.modes)),
+                workload=Workload(
+                    name=workload.name,
+                    network=workload.network,
+                    optimizer=optimizer,
+                    batch_size=BATCH,
+                    epochs=1,
+                ),
+                device="cpu",
+                precision="fp32",
+                threads=1,
+                block=0,
+                seed=0,
+                train_images=IMAGES,
+                test_images=IMAGES,
+                epochs=1,
+            )
+        )
+        return trainer
+
+    return built
+
+
+BATCH = 16
+IMAGES = 64
+LEARNING_RATE = 0.05
+
+
+@pytest.fixture(scope="session")
+def images() -> NDArray[np.uint8]:
+    """[64, 32, 32, 3], read-only like the memory-mapped data sets of a real run."""
+    drawn = np.random.default_rng(0).integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8)
+    drawn.flags.writeable = False
+    return drawn
+
+
+@pytest.fixture(scope="session")
+def labels() -> NDArray[np.int32]:
+    drawn = np.random.default_rng(1).integers(0, 10, IMAGES).astype(np.int32)
+    drawn.flags.writeable = False
+    return drawn
+
+
+@pytest.fixture(scope="session")
+def batches() -> NDArray[np.int32]:
+    """[4, 16]: every image once, shuffled."""
+    order = np.random.default_rng(2).permutation(IMAGES)
+    return order.reshape(-1, BATCH).astype(np.int32)

@@ -1,0 +1,381 @@
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.contract import Device, Trial
+from bench.data import DatasetInfo
+from bench.errors import UserError
+from bench.records import (
+    RECORDS,
+    SCHEMA,
+    Code,
+    Epoch,
+    Machine,
+    Measurement,
+    Record,
+    Software,
+    Status,
+    append_record,
+)
+from bench.workloads import Optimizer, Workload
+from report.load import COLUMNS, load_run, parse_record, plain
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+MEASUREMENTS = st.builds(
+    Measurement,
+    software=st.builds(Software),
+    import_seconds=FLOATS,
+    build_seconds=FLOATS,
+    first_step_seconds=FLOATS,
+    epochs=st.lists(
+        st.builds(
+            Epoch,
+            steps=st.integers(min_value=1),
+            images=st.integers(min_value=1),
+            seconds=st.floats(0, exclude_min=True, allow_infinity=False),
+            cpu_seconds=FLOATS,
+            loss=FLOATS | st.none(),
+            test_accuracy=st.floats(0, 1),
+        ),
+        min_size=1,
+        max_size=3,
+    ).map(tuple),
+)
+WORKLOADS = st.builds(
+    Workload, optimizer=st.builds(Optimizer, learning_rate=FLOATS, momentum=FLOATS)
+)
+RECORD_PARTS: dict[str, st.SearchStrategy[Any]] = {
+    "schema": st.just(SCHEMA),
+    "trial": st.builds(Trial, workload=WORKLOADS, device=st.sampled_from(get_args(Device))),
+    "seconds": FLOATS,
+    "dataset": st.builds(DatasetInfo),
+    "machine": st.builds(Machine),
+    "code": st.builds(Code),
+}
+FAILURES = st.sampled_from([status for status in get_args(Status) if status != "ok"])
+ANY_RECORD = st.builds(
+    Record, status=st.just("ok"), measurement=MEASUREMENTS, **RECORD_PARTS
+) | st.builds(Record, status=FAILURES, measurement=st.none(), **RECORD_PARTS)
+
+
+@settings(deadline=None)
+@given(ANY_RECORD)
+def test_a_record_is_read_as_it_was_written(record: Record) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        append_record(Path(folder), record)
+        assert parse_record((Path(folder) / RECORDS).read_bytes()) == record
+
+
+def as_json(record: Record) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(json.dumps(asdict(record)))
+    return values
+
+
+def objects(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Paths to all JSON objects inside a value."""
+    if isinstance(value, dict):
+        yield path
+        for key, inner in value.items():
+            yield from objects(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from objects(inner, (*path, index))
+
+
+def put(values: Any, path: tuple[str | int, ...], value: object) -> bytes:
+    """The line with the value at a path replaced."""
+    *parents, last = path
+    inner = values
+    for key in parents:
+        inner = inner[key]
+    inner[last] = value
+    return json.dumps(values).encode()
+
+
+def test_unknown_keys_are_refused_at_every_depth(make_record: Callable[..., Record]) -> None:
+    paths = list(objects(as_json(make_record())))
+    # record, trial, workload, optimizer, dataset, machine, code, measurement, software, 2 epochs,
+    # and the two mappings of names to versions, in which any name is known
+    assert len(paths) == 13
+    for path in paths:
+        with pytest.raises(ValueError, match=r"Unexpected keyword|valid string"):
+            parse_record(put(as_json(make_record()), (*path, "novel"), 1))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        (("seconds",), "10", "seconds: Input should be a valid number"),
+        (("seconds",), float("nan"), "seconds: Input should be a finite number"),
+        (("seconds",), float("inf"), "seconds: Input should be a finite number"),
+        (("status",), "fine", "status: Input should be 'ok', 'error'"),
+        (("measurement",), None, "a measurement exactly when its status is ok"),
+        (("machine", "cores"), 4.0, "machine.cores: Input should be a valid integer"),
+        (("machine", "cores"), True, "machine.cores: Input should be a valid integer"),
+        (("code", "dirty"), 0, "code.dirty: Input should be a valid boolean"),
+        (("trial", "device"), "tpu", "trial.device: Input should be 'cpu' or 'cuda'"),
+        (("trial", "precision"), "fp16", "trial.precision: Input should be 'fp32'"),
+        (("measurement", "epochs"), {}, "measurement.epochs: Input should be a valid array"),
+        (("measurement", "epochs", 1, "loss"), "2", "measurement.epochs.1.loss: Input should be"),
+        (("measurement", "software", "versions", "x"), 1, "versions.x: Input should be a valid"),
+    ],
+)
+def test_wrong_values_are_refused(
+    make_record: Callable[..., Record], path: tuple[str | int, ...], value: object, problem: str
+) -> None:
+    with pytest.raises(ValueError, match=problem.replace(".", r"\.")):
+        parse_record(put(as_json(make_record()), path, value))
+
+
+@pytest.mark.parametrize("key", ["schema", "run", "trial", "measurement", "sampled_host_bytes"])
+def test_missing_values_are_refused(make_record: Callable[..., Record], key: str) -> None:
+    values = as_json(make_record())
+    del values[key]
+    with pytest.raises(ValueError, match=key):
+        parse_record(json.dumps(values).encode())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"1",
+        b"{}",
+        b"{",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"schema": 1' + b"0" * 5000 + b"}",
+        b'{"schema": null}',
+        b'{"schema": true}',
+    ],
+)
+def test_what_is_no_record_is_refused_in_one_line(line: bytes) -> None:
+    with pytest.raises(ValueError, match=r"JSON|should be|required|schema") as caught:
+        parse_record(line)
+    assert str(caught.value).isprintable()
+    assert 0 < len(str(caught.value)) <= 200
+
+
+@pytest.mark.parametrize("extra", [{}, {"novel": 1}])
+def test_other_schemas_say_what_to_do(
+    make_record: Callable[..., Record], extra: dict[str, object]
+) -> None:
+    newer = as_json(make_record()) | {"schema": SCHEMA + 1} | extra
+    with pytest.raises(ValueError, match=r"newer version of the suite: schema 2, .*update the"):
+        parse_record(json.dumps(newer).encode())
+    older = as_json(make_record()) | {"schema": SCHEMA - 1} | extra
+    with pytest.raises(ValueError, match="older version of the suite: schema 0, this one reads 1"):
+        parse_record(json.dumps(older).encode())
+
+
+def test_a_bad_line_is_named(
+    make_record: Callable[..., Record], write_run: Callable[..., Path]
+) -> None:
+    run = write_run([make_record()])
+    with (run / RECORDS).open("ab") as file:
+        file.write(put(as_json(make_record(block=1)), ("trial", "colour"), "red") + b"\n")
+    with pytest.raises(UserError, match=r"records\.jsonl line 2: trial\.colour: Unexpected"):
+        load_run(run)
+
+
+def test_a_cut_off_last_line_is_left_out_and_told(
+    make_record: Callable[..., Record], write_run: Callable[..., Path]
+) -> None:
+    run = write_run([make_record(), make_record(block=1)])
+    path = run / RECORDS
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    for end in (first + 1, first + 100, len(whole) - 2):
+        path.write_bytes(whole[:end])
+        loaded = load_run(run)
+        assert loaded.interrupted
+        assert loaded.trials["block"].tolist() == [0]
+        assert loaded.epochs["trial"].tolist() == [0, 0]
+
+
+def test_a_last_line_that_only_lacks_its_end_counts(
+    make_record: Callable[..., Record], write_run: Callable[..., Path]
+) -> None:
+    run = write_run([make_record()])
+    path = run / RECORDS
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    loaded = load_run(run)
+    assert not loaded.interrupted
+    assert len(loaded.trials) == 1
+
+
+def test_a_whole_last_line_that_is_no_record_is_refused(
+    make_record: Callable[..., Record], write_run: Callable[..., Path]
+) -> None:
+    run = write_run([make_record()])
+    with (run / RECORDS).open("ab") as file:
+        file.write(b'{"a": 1}')
+    with pytest.raises(UserError, match="line 2"):
+        load_run(run)
+
+
+@pytest.mark.parametrize("middle", [b"\n", b'{"schema": 1, \n', b"\x00\n"])
+def test_a_bad_line_that_is_not_the_last_is_refused(
+    make_record: Callable[..., Record], write_run: Callable[..., Path], middle: bytes
+) -> None:
+    run = write_run([make_record()])
+    path = run / RECORDS
+    path.write_bytes(middle + path.read_bytes())
+    with pytest.raises(UserError, match=r"line 1: .*Invalid JSON"):
+        load_run(run)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        (("machine", "cores"), 10**400, "cores is out of range"),
+        (("measurement", "peak_host_bytes"), -1, "peak_host_bytes is out of range"),
+        (("trial", "block"), 2**63, "block is out of range"),
+        (("measurement", "epochs"), [], "measurement: .*at least one epoch"),
+        (("measurement", "epochs", 1, "seconds"), 0.0, "epochs.1: .*has steps, images and seconds"),
+        (("measurement", "epochs", 0, "steps"), 0, "epochs.0: .*has steps, images and seconds"),
+        (("measurement", "epochs", 0, "images"), 10**400, "epoch 1 has too many steps or images"),
+        (("measurement", "epochs", 0, "test_accuracy"), 50.0, "epochs.0: .*is a share, 0 to 1"),
+    ],
+)
+def test_impossible_numbers_are_refused(
+    make_record: Callable[..., Record],
+    tmp_path: Path,
+    path: tuple[str | int, ...],
+    value: object,
+    problem: str,
+) -> None:
+    (tmp_path / RECORDS).write_bytes(put(as_json(make_record()), path, value) + b"\n")
+    with pytest.raises(UserError, match=f"line 1: .*{problem}"):
+        load_run(tmp_path)
+
+
+def test_a_trial_cannot_pass_for_two_repeats(
+    make_record: Callable[..., Record], write_run: Callable[..., Path]
+) -> None:
+    run = write_run([make_record(), make_record(block=1), make_record(epoch_seconds=(3.0, 4.0))])
+    with pytest.raises(UserError, match="line 3: the same trial as line 1; delete one of them"):
+        load_run(run)
+
+
+def test_a_trial_may_fail_and_be_repeated(
+    make_record: Callable[..., Record], write_run: Callable[..., Path]
+) -> None:
+    failed = make_record(status="timeout", message="took too long")
+    assert len(load_run(write_run([failed, failed, make_record()])).trials) == 3
+
+
+def test_folders_that_are_no_runs(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such folder"):
+        load_run(tmp_path / "missing")
+    with pytest.raises(UserError, match=r"neither records\.jsonl nor plan\.json"):
+        load_run(tmp_path)
+    (tmp_path / RECORDS).mkdir()
+    with pytest.raises(UserError, match="cannot be read"):
+        load_run(tmp_path)
+
+
+def test_an_empty_run_has_all_columns(tmp_path: Path) -> None:
+    (tmp_path / RECORDS).touch()
+    run = load_run(tmp_path)
+    assert len(run.trials) == 0
+    assert {*COLUMNS, "images_per_second", "ms_per_step", "final_loss"} <= set(run.trials.columns)
+    assert (run.planned, run.interrupted) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("plan", "planned"),
+    [
+        ('{"run": "x", "trials": [1, 2, 3]}', 3),
+        ('{"run": "x", "trials": []}', 0),
+        ('{"run": "x"}', None),
+        ('{"trials": 24}', None),
+        ('["trials"]', None),
+        ("null", None),
+        ("{", None),
+        ("", None),
+        ("[" * 100_000, None),
+        ("\x00", None),
+    ],
+)
+def test_the_plan_is_optional_and_not_trusted(
+    tmp_path: Path, plan: str, planned: int | None
+) -> None:
+    (tmp_path / "plan.json").write_text(plan, encoding="utf-8")
+    assert load_run(tmp_path).planned == planned
+
+
+def test_the_tidy_frame_says_what_the_record_says(
+    make_record: Callable[..., Record], write_run: Callable[..., Path]
+) -> None:
+    record = make_record(block=2, position=7, epoch_seconds=(4.0, 1.0, 2.0))
+    run = load_run(write_run([record]))
+    row = run.trials.iloc[0].to_dict()
+    expected = {
+        "framework": "pytorch",
+        "mode": "eager",
+        "workload": "listing1",
+        "batch_size": 128,
+        "device": "cpu",
+        "precision": "fp32",
+        "threads": 4,
+        "block": 2,
+        "position": 7,
+        "dataset": "cifar10",
+        "dataset_digest": "a" * 64,
+        "status": "ok",
+        "message": "",
+        "versions": "numpy 2.3.0, pytorch 2.0",
+        "import_seconds": 1.5,
+        "build_seconds": 0.25,
+        "first_step_seconds": 0.5,
+        "peak_host_bytes": 512 * 2**20,
+        "sampled_host_bytes": 600 * 2**20,
+        # 1,000 images and 8 steps in each of 4, 1 and 2 seconds
+        "images_per_second": 500.0,
+        "ms_per_step": 250.0,
+        "final_loss": 1.8,
+        "final_test_accuracy": 0.5,
+    }
+    assert {name: row[name] for name in expected} == expected
+    assert np.isnan([row["peak_device_bytes"], row["sampled_device_bytes"]]).all()
+    assert run.trials["gpu"].isna().all()
+    assert run.epochs["epoch"].tolist() == [1, 2, 3]
+    assert run.epochs["cpu_seconds"].tolist() == [12.0, 3.0, 6.0]
+
+
+def test_failures_have_no_numbers(
+    make_record: Callable[..., Record], write_run: Callable[..., Path]
+) -> None:
+    failed = make_record(status="error", message="boom")
+    run = load_run(write_run([failed, make_record(epoch_seconds=(1.0,))]))
+    assert run.trials["images_per_second"].isna().tolist() == [True, False]
+    assert run.trials["final_test_accuracy"].isna().tolist() == [True, False]
+    assert run.epochs["trial"].tolist() == [1]
+
+
+def test_text_from_outside_becomes_one_printable_line(
+    make_record: Callable[..., Record], write_run: Callable[..., Path]
+) -> None:
+    hostile = "\x1b[31mred\x1b[0m\r\nnext\x00\u202eleft\u2028\x9bend"
+    failed = make_record(status="error", message=hostile, cpu=hostile)
+    run = load_run(write_run([replace(failed, started=hostile)]))
+    shown = r"\x1b[31mred\x1b[0m\r\nnext\x00\u202eleft\u2028\x9bend"
+    assert [run.trials[name].tolist() for name in ("message", "cpu", "started")] == [[shown]] * 3
+
+
+@given(st.text(st.characters()))
+def test_plain_text_is_printable(text: str) -> None:
+    assert plain(text).isprintable()
+    if text.isprintable():
+        assert plain(text) == text

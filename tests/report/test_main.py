@@ -1,0 +1,91 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.records import RECORDS, Record
+from report.__main__ import main
+
+Builder = Callable[..., Record]
+Writer = Callable[..., Path]
+
+
+def test_a_run_is_rebuilt_and_printed(
+    make_record: Builder, write_run: Writer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_run([make_record()])
+    assert main([str(run)]) == 0
+    assert (run / "report.md").exists()
+    output = capsys.readouterr()
+    assert "Comparison" in output.out
+    assert f"report: {run / 'report.md'}\n" in output.out
+    assert output.err == ""
+
+
+def test_each_run_is_reported_separately_and_an_error_stops_none(
+    make_record: Builder, write_run: Writer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = write_run([make_record()], name="one"), write_run([make_record()], name="other")
+    missing = one.parent / "missing"
+    assert main([str(one), str(missing), str(other)]) == 2
+    assert (one / "report.md").exists()
+    assert (other / "report.md").exists()
+    assert not missing.exists()
+    assert (
+        capsys.readouterr().err == f"error: {missing}: no such folder; give the folder of a run\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "line", [b"{}\n", b'{"schema": 2}\n', b"\xff\n", b'{"\\u001b[2J": 1}\n', b'"\x1b[2J"\n']
+)
+def test_bad_input_is_one_printable_line(
+    write_run: Writer, capsys: pytest.CaptureFixture[str], line: bytes
+) -> None:
+    run = write_run([])
+    (run / RECORDS).write_bytes(line)
+    assert main([str(run)]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("error: ")
+    assert output.err.removesuffix("\n").isprintable()
+    assert not (run / "report.md").exists()
+
+
+def test_no_run_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([])
+    assert caught.value.code == 2
+    assert "usage: python -m report" in capsys.readouterr().err
+
+
+def test_as_a_command_on_a_poor_terminal(make_record: Builder, write_run: Writer) -> None:
+    run = write_run([make_record()])
+    result = subprocess.run(
+        [sys.executable, "-m", "report", run],
+        env={"PYTHONIOENCODING": "ascii", "PATH": ""},
+        capture_output=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+        timeout=120,
+    )
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert rb"\u2191" in result.stdout
+
+
+def test_no_framework_and_no_implementation_is_loaded() -> None:
+    code = (
+        "import sys, report.__main__; "
+        "print({name.partition('.')[0] for name in sys.modules} "
+        "& {'impls', 'torch', 'tensorflow', 'keras', 'jax'})"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+        timeout=120,
+    )
+    assert result.stdout.strip() == b"set()"

@@ -1,0 +1,245 @@
+import io
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from bench.errors import UserError
+from bench.records import RECORDS, Record
+from report.page import print_tables, write_report
+
+Builder = Callable[..., Record]
+Writer = Callable[..., Path]
+
+
+def page(folder: Path) -> str:
+    write_report(folder)
+    return (folder / "report.md").read_text(encoding="utf-8")
+
+
+def printed(folder: Path, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    with console.capture() as capture:
+        print_tables(console, write_report(folder))
+    return capture.get()
+
+
+def test_a_full_run(full_records: list[Record], write_run: Writer) -> None:
+    run = write_run(full_records, planned=24, name="2025-11-23")
+    text = page(run)
+    assert text.startswith("# Run 2025-11-23\n\n24 of 24 trials recorded (24 ok).\n")
+    assert "resume" not in text
+    assert "## 1. cifar10 aaaaaaaaaaaa, cpu, fp32, 4 threads, 1,000 training images" in text
+    assert "| listing1 | pytorch (eager) | 750 (667-1000) | 188 (125-250) |" in text
+    assert "A row has 3 repeats" in text
+    assert "not a confidence interval" in text
+    assert "Some CPU, 8 logical processors, no GPU, Linux 6.1, 16.0 GiB memory" in text
+    assert "    python -m report 2025-11-23\n" in text
+    assert "Warning" not in text
+    assert "did not finish" not in text
+    assert str(run.parent) not in text
+
+
+ROW = ["listing1", "pytorch", "750"]
+
+
+def test_the_terminal_shows_the_same_numbers_within_its_width(
+    full_records: list[Record], write_run: Writer
+) -> None:
+    text = printed(write_run(full_records))
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    (row,) = (place for place, line in enumerate(lines) if line.split()[:3] == ROW)
+    assert lines[row].split()[3:] == ["188", "0.50", "512", "51.0", "3/3"]
+    assert lines[row + 1].split() == ["eager", "667-1000", "125-250", "50.0-52.0"]
+
+
+def test_csv_files_hold_full_precision(full_records: list[Record], write_run: Writer) -> None:
+    run = write_run(full_records)
+    write_report(run)
+    assert sorted(path.name for path in (run / "tables").iterdir()) == [
+        "1-comparison.csv",
+        "1-environment.csv",
+        "1-epochs.csv",
+        "1-unfinished.csv",
+    ]
+    rows = pd.read_csv(run / "tables" / "1-comparison.csv")
+    eager = rows[(rows["workload"] == "listing1") & (rows["mode"] == "eager")].iloc[0]
+    assert eager["images_per_second_low"] == (1000 + 1000 / 3) / 2
+    assert eager["peak_host_bytes"] == 512 * 2**20
+    assert eager["dataset_digest"] == "a" * 64
+    assert eager["threads"] == 4
+
+
+def test_an_unfinished_run_says_how_to_go_on(full_records: list[Record], write_run: Writer) -> None:
+    run = write_run(full_records[:12], planned=24, name="a run")
+    text = page(run)
+    assert "12 of 24 trials recorded (12 ok)." in text
+    assert "    nox -s bench -- --resume 'a run'\n" in text
+    assert "A row has 1 to 2 repeats" in text
+    assert "12 of 24 trials recorded" in printed(run)
+    assert "resume with: nox -s bench -- --resume 'a run'" in printed(run)
+
+
+def test_commands_name_the_folder_from_where_they_are_given(
+    make_record: Builder, write_run: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_run([make_record()], planned=2)
+    monkeypatch.chdir(run.parent.parent)
+    text = page(run.relative_to(Path.cwd()))
+    assert f"--resume {run.parent.name}/run\n" in text
+    assert f"    python -m report {run.parent.name}/run\n" in text
+
+
+def test_a_run_without_records(write_run: Writer) -> None:
+    planned = write_run([], planned=24, name="planned")
+    assert "0 of 24 trials recorded." in page(planned)
+    assert "0 of 24 trials recorded" in printed(planned)
+    (planned / "plan.json").write_text("?", encoding="utf-8")
+    assert "Nothing was recorded." in page(planned)
+
+
+def test_a_repeated_failure_is_one_trial_of_the_plan(
+    make_record: Builder, write_run: Writer
+) -> None:
+    failed = make_record(status="error", message="boom")
+    assert "1 of 2 trials recorded (1 error, 1 ok)." in page(
+        write_run([failed, make_record()], planned=2)
+    )
+
+
+@pytest.mark.parametrize(
+    ("dataset", "said"),
+    [
+        ("synthetic", "generated images: accuracies are not those of CIFAR-10"),
+        ("cifar10-jpeg", "a lossy re-encoding of CIFAR-10, not the canonical pixels"),
+        ("images", "a folder of the user's own images"),
+    ],
+)
+def test_what_is_not_cifar10_is_said_to_be_so(
+    make_record: Builder, write_run: Writer, dataset: str, said: str
+) -> None:
+    run = write_run([make_record(dataset=dataset)])
+    assert said in page(run)
+    assert said in " ".join(printed(run, width=1000).split())
+
+
+def test_cifar10_needs_no_note(make_record: Builder, write_run: Writer) -> None:
+    text = page(write_run([make_record()]))
+    assert "generated" not in text
+    assert "lossy" not in text
+
+
+def test_problems_come_first(make_record: Builder, write_run: Writer) -> None:
+    run = write_run([make_record(), make_record(framework="jax", inputs="2" * 64)])
+    with (run / RECORDS).open("ab") as file:
+        file.write(b'{"schema"')
+    text = page(run)
+    assert text.index("**Warning:** not the same training: ") < text.index("## 1.")
+    assert text.index("**Warning:** The last line of records.jsonl was cut") < text.index("## 1.")
+    assert "not the same training" in printed(run)
+
+
+HOSTILE = "\x1b[2J\n| <script>alert(1)</script> [x](http://x.y) ![i](j) `c` *b* [bold]r[/bold]"
+
+
+def test_text_from_outside_stays_text(make_record: Builder, write_run: Writer) -> None:
+    failed = make_record(status="error", message=HOSTILE, cpu=HOSTILE, dataset="<b>|\n# x")
+    run = write_run([replace(failed, code=replace(failed.code, commit=HOSTILE))])
+    text = page(run)
+    assert "\x1b" not in text
+    assert "<script>" not in text.replace(r"\<", "")
+    assert "<b>" not in text.replace(r"\<", "")
+    assert "://" not in text
+    assert "\n# x" not in text
+    (row,) = (line for line in text.splitlines() if "| error |" in line)
+    assert row.count("|") - row.count(r"\|") == 6
+    assert r"\\x1b\[2J\\n\| \<script\>alert(1)\</script\> \[x\](http:\//x.y)" in row
+    shown = printed(run, width=400)
+    assert "\x1b" not in shown
+    assert r"\x1b[2J\n| <script>alert(1)</script> [x](http://x.y)" in shown
+    assert "[bold]r[/bold]" in shown
+    csv = (run / "tables" / "1-unfinished.csv").read_text(encoding="utf-8")
+    assert "\x1b" not in csv
+    assert len(csv.splitlines()) == 2
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@"])
+def test_no_text_is_a_formula_of_a_spreadsheet(
+    make_record: Builder, write_run: Writer, start: str
+) -> None:
+    run = write_run([make_record(status="error", message=f"{start}1+1")])
+    write_report(run)
+    rows = pd.read_csv(run / "tables" / "1-unfinished.csv")
+    assert rows["message"].tolist() == [f"'{start}1+1"]
+
+
+def test_long_messages_are_shortened_on_the_page_only(
+    make_record: Builder, write_run: Writer
+) -> None:
+    run = write_run([make_record(status="error", message="x" * 5000)])
+    assert "x" * 299 + "… |" in page(run)
+    assert "x" * 5000 in (run / "tables" / "1-unfinished.csv").read_text(encoding="utf-8")
+
+
+def test_two_data_sets_are_two_sections(make_record: Builder, write_run: Writer) -> None:
+    run = write_run([make_record(), make_record(dataset="synthetic", digest="b" * 64)])
+    text = page(run)
+    assert text.index("## 1. cifar10 aaaaaaaaaaaa") < text.index("## 2. synthetic bbbbbbbbbbbb")
+    assert text.count("### Comparison") == 2
+    assert "cannot be compared with each other" in text
+    assert "cannot be compared with each other" in printed(run, width=200)
+
+
+def test_rebuilding_changes_nothing_and_leaves_nothing(
+    make_record: Builder, write_run: Writer
+) -> None:
+    run = write_run([make_record(), make_record(digest="b" * 64)])
+    first = page(run)
+    (run / "tables" / "mine.csv").touch()
+    assert page(run) == first
+    lines = (run / RECORDS).read_bytes().splitlines(keepends=True)
+    (run / RECORDS).write_bytes(lines[0])
+    write_report(run)
+    names = {path.name for path in (run / "tables").iterdir()}
+    assert "mine.csv" in names
+    assert "1-comparison.csv" in names
+    assert not any(name.startswith(("2-", ".")) for name in names)
+    assert sorted(path.name for path in run.iterdir()) == [RECORDS, "report.md", "tables"]
+
+
+def test_an_old_report_survives_a_bad_record(make_record: Builder, write_run: Writer) -> None:
+    run = write_run([make_record()])
+    before = page(run)
+    with (run / RECORDS).open("ab") as file:
+        file.write(b"{}\n")
+    with pytest.raises(UserError):
+        write_report(run)
+    assert (run / "report.md").read_text(encoding="utf-8") == before
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(
+    make_record: Builder, write_run: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_run([make_record()])
+    before = page(run)
+
+    def fail(*_: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(UserError, match="cannot write the report"):
+        write_report(run)
+    assert (run / "report.md").read_text(encoding="utf-8") == before
+    assert not list(run.rglob(".*"))
+
+
+def test_a_folder_that_cannot_be_written(make_record: Builder, write_run: Writer) -> None:
+    run = write_run([make_record()])
+    (run / "tables").touch()
+    with pytest.raises(UserError, match="cannot write the report"):
+        write_report(run)

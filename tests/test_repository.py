@@ -1,0 +1,78 @@
+"""What a stranger reads first is true, and nothing private or unpinned is in the files."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCKS = [*ROOT.glob("locks/*.txt"), *ROOT.glob("impls/*/requirements.*.txt")]
+
+
+def code_blocks(page: str) -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
+
+
+def test_the_readme_opens_with_two_commands_and_ci_runs_the_second() -> None:
+    first, second, *_ = (block.strip() for block in code_blocks("README.md"))
+    assert first.endswith("nox -s bench")
+    assert second.endswith("nox -s tests")
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert [line for line in lines if line and not line.startswith(("#", "set "))] == [second]
+
+
+def test_the_readme_names_only_sessions_and_options_that_exist() -> None:
+    noxfile = (ROOT / "noxfile.py").read_text()
+    sessions = set(re.findall(r"^def (\w+)\(session", noxfile, re.MULTILINE))
+    options = set(re.findall(r'"(--[a-z-]+)"', (ROOT / "bench" / "__main__.py").read_text()))
+    for page in (ROOT / "README.md", *ROOT.glob("docs/*.md"), ROOT / "impls" / "README.md"):
+        text = page.read_text()
+        assert set(re.findall(r"nox -s \"?(\w+)", text)) <= sessions
+        named = re.findall(r"nox -s bench --(.*?)(?:`|$)", text, re.MULTILINE)
+        assert {o for line in named for o in re.findall(r"--[a-z-]+", line)} <= options | {"--help"}
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(ROOT)))
+def test_locks_pin_versions_and_hashes_and_name_no_index(lock: Path) -> None:
+    text = lock.read_text()
+    assert "://" not in text
+    requirements = re.split(r"\n(?=\S)", text.strip())
+    for requirement in requirements:
+        assert re.match(r"[a-z0-9-]+(\[[a-z0-9,-]+\])?==", requirement), requirement
+        assert "--hash=sha256:" in requirement
+
+
+def test_frameworks_have_one_version_whatever_they_are_locked_for() -> None:
+    versions: dict[str, set[str]] = {}
+    for lock in LOCKS:
+        for name, version in re.findall(
+            r"^(torch|tensorflow(?:-cpu)?|keras|jax|flax|optax|numpy)==([\w.]+)",
+            lock.read_text(),
+            re.MULTILINE,
+        ):
+            versions.setdefault(name.removesuffix("-cpu"), set()).add(version)
+    assert {name: len(found) for name, found in versions.items()} == dict.fromkeys(versions, 1)
+
+
+def test_the_changelog_has_the_present_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text()
+    assert project["license"] == "MIT"
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+
+
+def test_no_file_of_the_project_is_large_or_names_this_machine() -> None:
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, check=False
+    ).stdout.decode()
+    if not listed:
+        pytest.skip("not a git checkout")
+    for name in filter(None, listed.split("\0")):
+        path = ROOT / name
+        if not path.exists():
+            continue
+        content = path.read_bytes()
+        assert len(content) < 2_000_000, name
+        assert str(ROOT).encode() not in content, name
