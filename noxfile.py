@@ -1,7 +1,9 @@
 """The project's jobs: ``nox -l`` lists them, ``nox -s NAME -- OPTIONS`` runs one."""
 
 import hashlib
+import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import nox
@@ -81,12 +83,21 @@ def lock(session: nox.Session) -> None:
 
 
 def run(session: nox.Session, module: str, *arguments: str) -> None:
-    """Run a module of ours; with `--interpreter current`, in the Python that runs nox."""
-    if "current" in arguments:
-        session.run(sys.executable, "-m", module, *arguments, external=True)
-        return
-    install(session, "harness")
-    session.run("python", "-m", module, *arguments, success_codes=[0, 1])
+    """Run a module of ours; with `--interpreter current`, in the Python that runs nox.
+
+    Not by `session.run`: nox makes every failure a status 1, and ends a run soon after Ctrl-C that
+    is about to say how it can be continued.
+    """
+    python = sys.executable
+    if "current" not in arguments:
+        install(session, "harness")
+        python = str(Path(session.bin, "python"))
+    process = subprocess.Popen([python, "-m", module, *arguments])
+    while process.poll() is None:
+        with suppress(KeyboardInterrupt):
+            process.wait()
+    if process.returncode:
+        sys.exit(process.returncode)
 
 
 def install(session: nox.Session, name: str) -> None:

@@ -3,7 +3,7 @@
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,6 +106,15 @@ def start(options: argparse.Namespace, console: Console) -> int:
         options.dataset, cache=sources.default_cache(), report=lambda line: _say(console, line)
     )
     dataset = open_dataset(prepared).info
+    trials = plan.trials(
+        arms,
+        workloads,
+        profile,
+        dataset=dataset,
+        device=device,
+        threads=threads,
+        seed=options.seed,
+    )
     planned = plan.Plan(
         schema=SCHEMA,
         run=folder.resolve().name,
@@ -117,31 +126,24 @@ def start(options: argparse.Namespace, console: Console) -> int:
         dataset_folder=str(prepared),
         machine=machine.describe(),
         code=code.describe(),
-        trials=plan.trials(
-            arms,
-            workloads,
-            profile,
-            dataset=dataset,
-            device=device,
-            threads=threads,
-            seed=options.seed,
-        ),
+        trials=trials,
     )
-    return _carry_out(folder, planned, console, fresh=True)
+    pythons = _pythons(planned, console)
+    folder.mkdir(parents=True, exist_ok=True)
+    plan.save(folder, planned)
+    return _carry_out(folder, planned, pythons, console)
 
 
 def resume(options: argparse.Namespace, console: Console) -> int:
     """Carry out what an earlier run's plan still lacks."""
     planned = plan.load(options.resume)
     runner.check_unchanged(planned)
-    return _carry_out(options.resume, planned, console, fresh=False)
+    return _carry_out(options.resume, planned, _pythons(planned, console), console)
 
 
-def _carry_out(folder: Path, planned: plan.Plan, console: Console, *, fresh: bool) -> int:
-    pythons = _pythons(planned, console)
-    if fresh:
-        folder.mkdir(parents=True, exist_ok=True)
-        plan.save(folder, planned)
+def _carry_out(
+    folder: Path, planned: plan.Plan, pythons: Mapping[str, Path], console: Console
+) -> int:
     trials = planned.trials
     _say(
         console,
@@ -159,7 +161,7 @@ def _carry_out(folder: Path, planned: plan.Plan, console: Console, *, fresh: boo
         )
         return 130
     reported = subprocess.run(
-        [sys.executable, "-m", "report", str(folder)], cwd=code.ROOT, check=False
+        [sys.executable, "-m", "report", str(folder.resolve())], cwd=code.ROOT, check=False
     )
     return 1 if reported.returncode or set(counts) - {"ok"} else 0
 

@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -22,7 +23,7 @@ from bench.records import Measurement, Status
 TICK_SECONDS = 0.25
 """How often memory is sampled and the progress display may move, outside the worker."""
 
-INHERITED = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT")
+INHERITED = ("PATH", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT")
 """The only variables a worker takes over: everything else could change what is measured."""
 
 _MEASUREMENT = TypeAdapter(Measurement)
@@ -52,13 +53,16 @@ def launch(
 ) -> Outcome:
     """Run ``trial`` with the interpreter ``python`` on the processors ``cpus``.
 
-    What the worker prints goes to ``log``. ``tick`` is called every ``TICK_SECONDS``. A worker that
-    outlasts ``timeout`` seconds is killed; so is one still alive when this function is left by an
-    exception, such as Ctrl-C.
+    What the worker prints goes to ``log``; its home and temporary folder are empty and its own, so
+    that neither the user's settings (``~/.keras/keras.json``) nor what earlier trials compiled
+    (TorchInductor's cache) can change a measurement. ``tick`` is called every ``TICK_SECONDS``. A
+    worker that outlasts ``timeout`` seconds is killed; so is one still alive when this function is
+    left by an exception, such as Ctrl-C.
     """
     reader, writer = os.pipe()
     before = device_bytes_in_use() if trial.device == "cuda" else None
     started = time.monotonic()
+    home = tempfile.TemporaryDirectory(prefix="trial-", ignore_cleanup_errors=True)
     with log.open("wb") as output, _affinity(cpus):
         process = subprocess.Popen(
             [str(python), "-P", "-m", "bench.worker", str(dataset), str(writer)],
@@ -66,7 +70,7 @@ def launch(
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
-            env=environment(trial, os.environ),
+            env=environment(trial, home.name, os.environ),
             pass_fds=[writer],
             start_new_session=True,  # Ctrl-C reaches the harness alone, which ends the worker
         )
@@ -95,6 +99,7 @@ def launch(
     finally:
         os.close(reader)
         _end(process)
+        home.cleanup()
     return _outcome(
         received,
         process.returncode,
@@ -107,7 +112,7 @@ def launch(
     )
 
 
-def environment(trial: Trial, outside: Mapping[str, str]) -> dict[str, str]:
+def environment(trial: Trial, home: str, outside: Mapping[str, str]) -> dict[str, str]:
     """The environment variables a worker gets: the same for every framework.
 
     Thread counts are set for whatever BLAS or OpenMP a framework brings; the frameworks' own
@@ -116,6 +121,8 @@ def environment(trial: Trial, outside: Mapping[str, str]) -> dict[str, str]:
     count = str(trial.threads)
     variables = {name: outside[name] for name in INHERITED if name in outside}
     variables |= {
+        "HOME": home,
+        "TMPDIR": home,
         "PYTHONPATH": str(ROOT),
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from statistics import mean
+from statistics import mean, median
 
 from rich.console import Console
 from rich.markup import escape
@@ -66,8 +66,8 @@ class RunProgress:
         done = self.total - len(self.waiting)
         result: str = outcome.status
         if outcome.measurement:
-            fastest = max(e.images / e.seconds for e in outcome.measurement.epochs)
-            result += f", up to {fastest:,.0f} images/s"
+            speed = median(epoch.images / epoch.seconds for epoch in outcome.measurement.epochs)
+            result += f", {speed:,.0f} images/s"
         line = f"{done}/{self.total} {_label(self.current)}: {result} ({outcome.seconds:.0f} s)"
         self.console.print(escape(line), highlight=False)
         if outcome.message:

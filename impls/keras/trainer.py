@@ -26,7 +26,7 @@ from impls.keras.networks import NETWORKS
 
 @final
 class KerasTrainer:
-    """Keeps the data set in host memory: ``fit`` takes arrays and feeds the device itself."""
+    """Keeps the data set in host memory: ``fit`` is fed through tf.data, batch by batch."""
 
     def __init__(self, trial: Trial) -> None:
         self.shapes = weight_shapes(trial.workload.network)
@@ -60,11 +60,10 @@ class KerasTrainer:
         return {name: held[name].numpy() for name in self.shapes}
 
     def train(self, batches: NDArray[np.int32], /) -> float:
-        order = batches.ravel()
+        order, batch_size = batches.ravel(), batches.shape[1]
+        dataset = tf.data.Dataset.from_tensor_slices((self.images[order], self.labels[order]))
         history = self.model.fit(
-            self.images[order],
-            self.labels[order],
-            batch_size=batches.shape[1],
+            dataset.batch(batch_size).prefetch(2).with_options(without_autotuning()),
             shuffle=False,  # the order is the harness's, the same for every framework
             verbose=0,
         )
@@ -79,6 +78,18 @@ class KerasTrainer:
         if not tf.config.list_physical_devices("GPU"):
             return None
         return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+
+
+def without_autotuning() -> tf.data.Options:
+    """Options for a data set that is ready in memory, where there is nothing to tune.
+
+    By default an iterator, at its end, waits for tf.data's tuner to wake up, 10 ms, 20 ms, 40 ms...
+    after one another: with TensorFlow 2.21, ``fit`` on arrays took 2.59 s (10 ms * 255 and a bit)
+    for an epoch of 1.6 s in 7 cases of 9, and 83.6 s for one of 38 s.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
 
 
 def variables(model: keras.Model) -> dict[str, keras.Variable]:

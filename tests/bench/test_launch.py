@@ -129,27 +129,37 @@ def test_an_exception_such_as_ctrl_c_ends_the_worker(run: Launch, tmp_path: Path
     assert not alive("79.25")
 
 
+def test_a_worker_has_an_empty_home_that_is_gone_afterwards(run: Launch, tmp_path: Path) -> None:
+    run(script(tmp_path, 'ls -A "$HOME"; echo "home=$HOME"; touch "$HOME/cache"; exit 1'))
+    (line,) = (tmp_path / "log").read_text().splitlines()
+    assert line.startswith("home=")
+    assert not Path(line.removeprefix("home=")).exists()
+
+
 def test_workers_get_only_the_variables_that_are_meant_for_them(
     make_trial: Callable[..., Trial],
 ) -> None:
     outside = {
         "PATH": "/bin",
+        "HOME": "/home/user",
+        "TMPDIR": "/shared",
         "XLA_FLAGS": "--fast",
         "TF_ENABLE_ONEDNN_OPTS": "0",
         "CUDA_VISIBLE_DEVICES": "3",
         "PYTHONPATH": "/elsewhere",
     }
-    variables = environment(make_trial(threads=2), outside)
+    variables = environment(make_trial(threads=2), "/own", outside)
     assert variables["PATH"] == "/bin"
+    assert variables["HOME"] == variables["TMPDIR"] == "/own"
     assert variables["OMP_NUM_THREADS"] == "2"
     assert variables["CUDA_VISIBLE_DEVICES"] == ""
     assert not variables.keys() & {"XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS"}
     assert variables["PYTHONPATH"] != "/elsewhere"
-    assert environment(make_trial(device="cuda"), outside)["CUDA_VISIBLE_DEVICES"] == "3"
-    assert "CUDA_VISIBLE_DEVICES" not in environment(make_trial(device="cuda"), {})
+    assert environment(make_trial(device="cuda"), "/own", outside)["CUDA_VISIBLE_DEVICES"] == "3"
+    assert "CUDA_VISIBLE_DEVICES" not in environment(make_trial(device="cuda"), "/own", {})
 
 
 def test_every_framework_gets_the_same_variables(make_trial: Callable[..., Trial]) -> None:
-    assert environment(make_trial(framework="jax"), os.environ) == environment(
-        make_trial(framework="keras", workload=WORKLOADS["listing1"]), os.environ
+    assert environment(make_trial(framework="jax"), "/own", os.environ) == environment(
+        make_trial(framework="keras", workload=WORKLOADS["listing1"]), "/own", os.environ
     )
