@@ -1,11 +1,14 @@
 """What a stranger reads first is true, and nothing private or unpinned is in the files."""
 
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from report.page import write_report
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = [*ROOT.glob("locks/*.txt"), *ROOT.glob("impls/*/requirements.*.txt")]
@@ -32,6 +35,22 @@ def test_the_readme_names_only_sessions_and_options_that_exist() -> None:
         assert set(re.findall(r"nox -s \"?(\w+)", text)) <= sessions
         named = re.findall(r"nox -s bench --(.*?)(?:`|$)", text, re.MULTILINE)
         assert {o for line in named for o in re.findall(r"--[a-z-]+", line)} <= options | {"--help"}
+
+
+def test_the_readmes_table_and_the_committed_report_come_from_the_committed_records(
+    tmp_path: Path,
+) -> None:
+    reference = ROOT / "results" / "reference" / "cpu"
+    shutil.copytree(reference, tmp_path / "cpu")
+    (tmp_path / "cpu" / "report.md").unlink()
+    write_report(tmp_path / "cpu")
+    committed = (reference / "report.md").read_text().replace("results/reference/cpu", "cpu")
+    assert (tmp_path / "cpu" / "report.md").read_text() == committed
+    table = re.search(
+        r"^\| workload .*?\n\n", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert table is not None
+    assert table[0] in committed
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(ROOT)))
