@@ -14,7 +14,7 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "tests"]
 
 ROOT = Path(__file__).parent
-FRAMEWORKS = sorted(path.parent.name for path in (ROOT / "impls").glob("*/__init__.py"))
+FRAMEWORKS = sorted(path.parent.name for path in (ROOT / "impls").glob("*/requirements.cpu.in"))
 # CPU and CUDA stacks of each framework; every Python from 3.11 on gets the same versions.
 COMPILE = (
     *("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),
@@ -30,6 +30,12 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def prove(session: nox.Session) -> None:
+    """Hold every implementation against the float64 reference; `-- --help` explains options."""
+    run(session, "bench.prove", *session.posargs)
+
+
+@nox.session
 def report(session: nox.Session) -> None:
     """Rebuild the report of the runs named: `-- results/runs/NAME`."""
     run(session, "report", *session.posargs)
@@ -39,7 +45,7 @@ def report(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests: harness and report here, then every implementation in its own environment."""
     install(session, "tests")
-    session.run("pytest", "--ignore=tests/conformance", *session.posargs)
+    session.run("pytest", "--ignore=tests/conformance", "--ignore=tests/faults", *session.posargs)
     for framework in FRAMEWORKS if not session.posargs else ():
         session.notify(f"conformance(framework='{framework}')")
 
@@ -50,6 +56,14 @@ def conformance(session: nox.Session, framework: str) -> None:
     """The contract's exam for one implementation, in that framework's environment."""
     install(session, f"conformance-{framework}")
     session.run("pytest", "tests/conformance", f"--framework={framework}", *session.posargs)
+
+
+@nox.session(default=False)
+@nox.parametrize("framework", FRAMEWORKS)
+def faults(session: nox.Session, framework: str) -> None:
+    """Does the certificate notice mistakes? Every seeded fault, in that framework (minutes)."""
+    install(session, f"conformance-{framework}")
+    session.run("pytest", "tests/faults", f"--framework={framework}", *session.posargs)
 
 
 @nox.session

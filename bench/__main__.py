@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from bench import code, environments, machine, plan, runner, sources
+from bench import code, environments, machine, plan, reference, runner, sources
 from bench.contract import Device, Implementation, Trial
 from bench.data import open_dataset
 from bench.errors import UserError
@@ -53,14 +53,14 @@ def parser() -> argparse.ArgumentParser:
     result = Parser(
         prog="nox -s bench --",
         description="Train equivalent networks in several frameworks and record what happens.",
-        epilog=f"profiles:\n{texts}\n\nframeworks and modes (the first of each is its default):\n"
-        f"{modes}",
+        epilog=f"profiles:\n{texts}\n\nworkloads: {', '.join(WORKLOADS)}\n\n"
+        f"frameworks and modes (the first of each is its default):\n{modes}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = result.add_argument
     add("--profile", default="quick", metavar="NAME", help="how much of everything (quick)")
     add("--framework", action="append", metavar="NAME", help="only this one; may be repeated")
-    add("--workload", action="append", metavar="NAME", help="only this one; may be repeated")
+    add("--workload", action="append", metavar="NAME", help="in the profile's place; repeatable")
     add("--mode", action="append", metavar="NAME", help="in the place of each default; repeatable")
     add("--device", default="auto", choices=("auto", "cpu", "cuda"), help="auto: cuda if there")
     add(
@@ -96,7 +96,7 @@ def start(options: argparse.Namespace, console: Console) -> int:
     threads = _threads(options.threads)
     if options.seed < 0:
         raise UserError(f"--seed {options.seed}: must not be negative")
-    workloads = _chosen("workload", options.workload, WORKLOADS)
+    workloads = _chosen("workload", options.workload or profile.workloads, WORKLOADS)
     arms = _arms(options, console)
     folder = options.out or RUNS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{options.profile}"
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -128,21 +128,26 @@ def start(options: argparse.Namespace, console: Console) -> int:
         code=code.describe(),
         trials=trials,
     )
-    pythons = _pythons(planned, console)
+    pythons, references = _pythons(planned, console), _references(planned, console)
     folder.mkdir(parents=True, exist_ok=True)
     plan.save(folder, planned)
-    return _carry_out(folder, planned, pythons, console)
+    return _carry_out(folder, planned, pythons, references, console)
 
 
 def resume(options: argparse.Namespace, console: Console) -> int:
     """Carry out what an earlier run's plan still lacks."""
     planned = plan.load(options.resume)
     runner.check_unchanged(planned)
-    return _carry_out(options.resume, planned, _pythons(planned, console), console)
+    pythons, references = _pythons(planned, console), _references(planned, console)
+    return _carry_out(options.resume, planned, pythons, references, console)
 
 
 def _carry_out(
-    folder: Path, planned: plan.Plan, pythons: Mapping[str, Path], console: Console
+    folder: Path,
+    planned: plan.Plan,
+    pythons: Mapping[str, Path],
+    references: Mapping[str, Path],
+    console: Console,
 ) -> int:
     trials = planned.trials
     _say(
@@ -151,7 +156,9 @@ def _carry_out(
         f"data set {planned.dataset.name}",
     )
     try:
-        counts = runner.execute(folder, planned, lambda trial: pythons[trial.framework], console)
+        counts = runner.execute(
+            folder, planned, lambda trial: pythons[trial.framework], references, console
+        )
     except KeyboardInterrupt:
         kept = len(plan.recorded(folder))
         _say(
@@ -175,6 +182,15 @@ def _pythons(planned: plan.Plan, console: Console) -> dict[str, Path]:
         )
 
     return {trial.framework: python(trial) for trial in planned.trials}
+
+
+def _references(planned: plan.Plan, console: Console) -> dict[str, Path]:
+    return {
+        workload.name: reference.trace(
+            workload, cache=sources.default_cache(), report=lambda line: _say(console, line)
+        )
+        for workload in {trial.workload for trial in planned.trials}
+    }
 
 
 def _profile(options: argparse.Namespace) -> plan.Profile:

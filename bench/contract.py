@@ -10,6 +10,7 @@ Array conventions are those of ``bench.workloads``; weights are named and laid o
 ``bench.workloads.weight_shapes``.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -17,10 +18,13 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.workloads import Workload
+from bench.workloads import Optimizer, Workload
 
 Device = Literal["cpu", "cuda"]
-Precision = Literal["fp32"]
+Precision = Literal["fp32", "fp64"]
+"""fp32: true float32, TF32 off. fp64: for proofs. Weights and logits are of that type."""
+
+Floats = NDArray[np.float32] | NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,16 @@ class Trial:
         return f"{self.block:02d}-{self.workload.name}-{self.framework}-{self.mode}"
 
 
+def trial_from_json(text: str) -> Trial:
+    """The inverse of ``json.dumps(asdict(trial))``. Raises ``TypeError`` for other fields."""
+    fields = json.loads(text)
+    workload = fields.pop("workload")
+    optimizer = workload.pop("optimizer")
+    schedule = tuple((step, factor) for step, factor in optimizer.pop("schedule"))
+    optimizer = Optimizer(schedule=schedule, **optimizer)
+    return Trial(workload=Workload(optimizer=optimizer, **workload), **fields)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Implementation:
     """What the harness must know of a framework before anything of it is imported."""
@@ -69,13 +83,15 @@ class Trainer(Protocol):
     def load_data(self, images: NDArray[np.uint8], labels: NDArray[np.int32], /) -> None:
         """Take the training set, images ``[N, 32, 32, 3]`` and labels ``[N]``, to the device."""
 
-    def load_weights(self, weights: Mapping[str, NDArray[np.float32]], /) -> None:
-        """Start anew from ``weights`` (canonical names and layouts); clears optimizer state.
+    def load_weights(self, weights: Mapping[str, Floats], /) -> None:
+        """Start anew from ``weights`` (canonical names and layouts), running statistics included.
+
+        Clears optimizer state and starts the schedule of the learning rate from its step 0.
 
         Raises ``ValueError`` naming a weight that is missing, unknown or of another shape.
         """
 
-    def weights(self) -> dict[str, NDArray[np.float32]]:
+    def weights(self) -> dict[str, Floats]:
         """The present weights, as ``load_weights`` takes them."""
 
     def train(self, batches: NDArray[np.int32], /) -> float:
@@ -85,16 +101,14 @@ class Trainer(Protocol):
         return. Pixels are scaled to 0..1 inside, as ``float(pixel) * (1 / 255)``.
         """
 
-    def logits(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.uint8], /) -> Floats:
         """Logits ``[N, 10]`` of images ``[N, 32, 32, 3]``, in evaluation mode."""
 
     def peak_device_bytes(self) -> int | None:
         """The most device memory held so far by the framework's own account, where it keeps one."""
 
 
-def check_weights(
-    weights: Mapping[str, NDArray[np.float32]], shapes: Mapping[str, tuple[int, ...]]
-) -> None:
+def check_weights(weights: Mapping[str, Floats], shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Raise ``ValueError`` naming the first weight that is missing, unknown or of another shape."""
     for name, shape in shapes.items():
         if name not in weights:

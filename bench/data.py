@@ -94,5 +94,31 @@ def batch_order(seed: int, epoch: int, images: int, batch_size: int) -> NDArray[
     return order[: steps * batch_size].reshape(steps, batch_size).astype(np.int32)
 
 
+AUGMENTATION_MARGIN = 4
+"""Pixels an image is shifted by at most, along each axis (He et al., arXiv:1512.03385, 4.2)."""
+
+
+def augment(images: NDArray[np.uint8], seed: int, epoch: int) -> NDArray[np.uint8]:
+    """Shift every image at random by up to 4 pixels, black moving in, and mirror every other one.
+
+    ``[N, 32, 32, 3]`` to the same shape. Shifts are uniform over all 81; half of the images, chosen
+    at random, are mirrored left to right. Which image gets what depends on seed and epoch alone:
+    it is done here, once, and is the same for every framework.
+    """
+    generator = np.random.default_rng([seed, _AUGMENTATION_STREAM, epoch])
+    count, height, width, _ = images.shape
+    margin = AUGMENTATION_MARGIN
+    top, left = generator.integers(0, 2 * margin + 1, (2, count))
+    mirrored: NDArray[np.bool] = generator.random((count, 1)) < 0.5
+    padded = np.pad(images, ((0, 0), (margin, margin), (margin, margin), (0, 0)))
+    rows = top[:, np.newaxis] + np.arange(height)
+    across = np.where(mirrored, np.arange(width)[::-1], np.arange(width))
+    columns = left[:, np.newaxis] + across
+    image = np.arange(count)[:, None, None]
+    shifted: NDArray[np.uint8] = padded[image, rows[:, :, None], columns[:, None, :]]
+    return shifted
+
+
+_AUGMENTATION_STREAM = 3
 _STREAM = 2
 """Keeps the order's random numbers apart from those of the weights (``bench.weights``)."""

@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
+from bench.certificate import Certificate
 from bench.code import ROOT
 from bench.contract import Trial
 from bench.machine import device_bytes_in_use
@@ -27,6 +28,8 @@ INHERITED = ("PATH", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT")
 """The only variables a worker takes over: everything else could change what is measured."""
 
 _MEASUREMENT = TypeAdapter(Measurement)
+_CERTIFICATE = TypeAdapter(Certificate)
+_STATUS: TypeAdapter[Status] = TypeAdapter(Status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,7 @@ class Outcome:
     status: Status
     message: str
     seconds: float
+    certificate: Certificate | None = None
     measurement: Measurement | None = None
     sampled_host_bytes: int | None = None
     sampled_device_bytes: int | None = None
@@ -45,7 +49,7 @@ def launch(
     trial: Trial,
     *,
     python: Path,
-    dataset: Path,
+    worker: Sequence[str],
     cpus: Sequence[int],
     timeout: float,
     log: Path,
@@ -53,6 +57,7 @@ def launch(
 ) -> Outcome:
     """Run ``trial`` with the interpreter ``python`` on the processors ``cpus``.
 
+    ``worker`` is a module of ``bench`` and its arguments, to which the pipe's descriptor is added.
     What the worker prints goes to ``log``; its home and temporary folder are empty and its own, so
     that neither the user's settings (``~/.keras/keras.json``) nor what earlier trials compiled
     (TorchInductor's cache) can change a measurement. ``tick`` is called every ``TICK_SECONDS``. A
@@ -65,7 +70,7 @@ def launch(
     home = tempfile.TemporaryDirectory(prefix="trial-", ignore_cleanup_errors=True)
     with log.open("wb") as output, _affinity(cpus):
         process = subprocess.Popen(
-            [str(python), "-P", "-m", "bench.worker", str(dataset), str(writer)],
+            [str(python), "-P", "-m", *worker, str(writer)],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -192,28 +197,30 @@ def _outcome(
     host: int | None,
     device: int | None,
 ) -> Outcome:
-    measurement = None
-    status: Status
+    status: Status = "error"
+    message = f"the worker's answer cannot be read; {_ending(returncode)}"
+    certificate = measurement = None
     try:
         answer = json.loads(received) if received and not timed_out else {}
-        if "measurement" in answer:
-            measurement = _MEASUREMENT.validate_python(answer["measurement"])
+        if "certificate" in answer:
+            certificate = _CERTIFICATE.validate_python(answer["certificate"])
         if timed_out:
             status, message = "timeout", f"ended after {timeout:g} s"
-        elif measurement is not None:
+        elif "measurement" in answer:
+            measurement = _MEASUREMENT.validate_python(answer["measurement"])
             status, message = "ok", ""
-        elif answer.get("status") == "out of memory":
-            status, message = "out of memory", _one_line(str(answer.get("message")))
         elif answer:
-            status, message = "error", _one_line(str(answer.get("message")))
+            status = _STATUS.validate_python(answer["status"])
+            message = _one_line(str(answer["message"]))
         else:
-            status, message = "error", _one_line(f"{_ending(returncode)}; {_last_line(log)}")
-    except (ValueError, ValidationError, AttributeError):
-        status, message = "error", f"the worker's answer cannot be read; {_ending(returncode)}"
+            message = _one_line(f"{_ending(returncode)}; {_last_line(log)}")
+    except (ValueError, KeyError, TypeError):  # what is not of the worker's making
+        certificate = measurement = None
     return Outcome(
         status=status,
         message=message,
         seconds=seconds,
+        certificate=certificate,
         measurement=measurement,
         sampled_host_bytes=host,
         sampled_device_bytes=device,

@@ -14,7 +14,6 @@ from bench.contract import Device, Trial
 from bench.data import DatasetInfo
 from bench.errors import UserError
 from bench.records import RECORDS, SCHEMA, Code, Machine
-from bench.scenarios.training import WARM_UP_STEPS
 from bench.workloads import WORKLOADS
 
 PLAN = "plan.json"
@@ -25,6 +24,8 @@ class Profile:
     """How much of everything. ``epochs`` None: as many as each workload names."""
 
     about: str
+    workloads: tuple[str, ...]
+    """Those that are run when none is named."""
     repeats: int
     train_images: int
     test_images: int
@@ -53,7 +54,10 @@ class Plan:
 def profiles() -> dict[str, Profile]:
     """The profiles of ``profiles.toml``, by name."""
     text = (Path(__file__).parent / "profiles.toml").read_text(encoding="utf-8")
-    return {name: Profile(**fields) for name, fields in tomllib.loads(text).items()}
+    return {
+        name: Profile(workloads=tuple(fields.pop("workloads")), **fields)
+        for name, fields in tomllib.loads(text).items()
+    }
 
 
 def trials(
@@ -78,9 +82,10 @@ def trials(
     for block in range(profile.repeats):
         for name in generator.sample(workloads, len(workloads)):
             workload = WORKLOADS[name]
-            needed = workload.batch_size * (1 + WARM_UP_STEPS)
-            if train < needed:
-                raise UserError(f"{name} needs at least {needed} training images, not {train}")
+            if train < workload.batch_size:
+                raise UserError(
+                    f"{name} needs at least {workload.batch_size} training images, not {train}"
+                )
             planned += [
                 Trial(
                     framework=framework,

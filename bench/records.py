@@ -3,6 +3,8 @@
 Schema history (raise ``SCHEMA`` with every change of a field or its meaning):
 
 1   first.
+2   ``certificate`` and status ``not equivalent``; workloads with Nesterov momentum, weight decay,
+    schedule, dropout and augmentation.
 """
 
 import json
@@ -11,13 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from bench.certificate import Certificate
 from bench.contract import Trial
 from bench.data import DatasetInfo
 
-SCHEMA = 1
+SCHEMA = 2
 RECORDS = "records.jsonl"
 
-Status = Literal["ok", "error", "timeout", "out of memory"]
+Status = Literal["ok", "error", "timeout", "out of memory", "not equivalent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,8 @@ class Record:
     dataset: DatasetInfo
     machine: Machine
     code: Code
+    certificate: Certificate | None
+    """Of a trial that came so far; passed where ``ok``, failed where ``not equivalent``."""
     measurement: Measurement | None
     sampled_host_bytes: int | None
     """Resident sets of the worker and its children, summed, the highest of the samples taken."""
@@ -128,6 +133,13 @@ class Record:
     def __post_init__(self) -> None:
         if (self.status == "ok") != (self.measurement is not None):
             raise ValueError("a record has a measurement exactly when its status is ok")
+        failed = self.certificate is not None and self.certificate.failure != ""
+        if (self.status == "ok" and (self.certificate is None or failed)) or (
+            (self.status == "not equivalent") != failed
+        ):
+            raise ValueError(
+                "a record is ok with a passed certificate, not equivalent with a failed"
+            )
 
 
 def append_record(folder: Path, record: Record) -> None:

@@ -37,11 +37,16 @@ def worker_cpus(threads: int) -> list[int]:
 
 
 def execute(
-    folder: Path, plan: Plan, interpreter: Callable[[Trial], Path], console: Console
+    folder: Path,
+    plan: Plan,
+    interpreter: Callable[[Trial], Path],
+    references: Mapping[str, Path],
+    console: Console,
 ) -> Mapping[str, int]:
     """Run the trials of ``plan`` that have no record in ``folder``; return how many ended how.
 
-    ``interpreter`` gives the Python that a trial's framework lives in. Ctrl-C ends the trial that
+    ``interpreter`` gives the Python that a trial's framework lives in, ``references`` a workload's
+    trace of the reference. Ctrl-C ends the trial that
     is running, which leaves no record, and is passed on.
     """
     done = recorded(folder)
@@ -55,7 +60,11 @@ def execute(
             outcome = launch(
                 trial,
                 python=interpreter(trial),
-                dataset=Path(plan.dataset_folder),
+                worker=(
+                    "bench.worker",
+                    plan.dataset_folder,
+                    str(references[trial.workload.name]),
+                ),
                 cpus=worker_cpus(trial.threads),
                 timeout=plan.timeout,
                 log=folder / LOGS / f"{trial.name}.log",
@@ -75,6 +84,7 @@ def execute(
                     dataset=plan.dataset,
                     machine=plan.machine,
                     code=plan.code,
+                    certificate=outcome.certificate,
                     measurement=outcome.measurement,
                     sampled_host_bytes=outcome.sampled_host_bytes,
                     sampled_device_bytes=outcome.sampled_device_bytes,

@@ -1,4 +1,4 @@
-"""One trial in this process: ``python -P -m bench.worker DATASET PIPE < trial.json``.
+"""One trial in this process: ``python -P -m bench.worker DATASET REFERENCE PIPE < trial.json``.
 
 The trial comes as JSON on standard input, the outcome goes as JSON to the inherited descriptor
 ``PIPE``: what a framework prints cannot corrupt it. ``-P`` keeps the working folder off the module
@@ -12,19 +12,20 @@ import platform
 import select
 import signal
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module, metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bench import certificate
 from bench.clock import timed
-from bench.contract import Implementation, Trial
+from bench.contract import Implementation, Trainer, Trial, trial_from_json
 from bench.data import open_dataset
+from bench.inputs import inputs
 from bench.memory import peak_resident_bytes, threads
 from bench.records import Measurement, Software
-from bench.scenarios import training
-from bench.workloads import Optimizer, Workload
+from bench.scenarios import startup, training
 
 PR_SET_PDEATHSIG = 1
 """From ``linux/prctl.h``."""
@@ -33,43 +34,66 @@ OUT_OF_MEMORY = ("out of memory", "OutOfMemory", "RESOURCE_EXHAUSTED", "OOM when
 """How PyTorch, XLA and TensorFlow say it."""
 
 
-def main(dataset: str, pipe: str) -> None:
-    """Run the trial and write ``{"measurement": ...}`` or ``{"status": ..., "message": ...}``."""
+def main(dataset: str, reference: str, pipe: str) -> None:
+    """Run the trial and write what of it is known: measurement, certificate, status, message."""
     _die_with_parent(int(pipe))
     trial = trial_from_json(sys.stdin.read())
     try:
-        outcome: dict[str, Any] = {"measurement": asdict(run(trial, Path(dataset)))}
+        outcome = run(trial, Path(dataset), Path(reference))
     except Exception as error:  # noqa: BLE001 - whatever a framework raises becomes a record
         outcome = failure(error)
     with os.fdopen(int(pipe), "w", encoding="utf-8") as file:
         json.dump(outcome, file)
 
 
-def run(trial: Trial, dataset: Path) -> Measurement:
-    """Import the framework, build the trainer, measure."""
+def run(trial: Trial, dataset: Path, reference: Path) -> dict[str, Any]:
+    """Import the framework, build the trainer, earn the certificate, measure."""
     implementation: Implementation = import_module(f"impls.{trial.framework}").IMPLEMENTATION
     module, imported = timed(lambda: import_module(f"impls.{trial.framework}.trainer"))
     trainer, built = timed(lambda: module.build(trial))
-    result = training.measure(trainer, trial, open_dataset(dataset))
-    return Measurement(
+    given = inputs(trial, open_dataset(dataset))
+    first_step = startup.measure(trainer, given)
+    earned = earn(trainer, module, trial, certificate.load(reference))
+    if earned.failure:
+        return {
+            "status": "not equivalent",
+            "message": earned.failure,
+            "certificate": asdict(earned),
+        }
+    measurement = Measurement(
         software=_software(implementation, module),
-        inputs=result.inputs,
+        inputs=given.digest(),
         import_seconds=imported.wall,
         build_seconds=built.wall,
-        first_step_seconds=result.first_step_seconds,
-        epochs=result.epochs,
+        first_step_seconds=first_step,
+        epochs=training.measure(trainer, given),
         peak_host_bytes=peak_resident_bytes(),
         peak_device_bytes=trainer.peak_device_bytes(),
         threads_used=threads(),
     )
+    return {"measurement": asdict(measurement), "certificate": asdict(earned)}
 
 
-def trial_from_json(text: str) -> Trial:
-    """The inverse of ``json.dumps(asdict(trial))``. Raises ``TypeError`` for other fields."""
-    fields = json.loads(text)
-    workload = fields.pop("workload")
-    optimizer = Optimizer(**workload.pop("optimizer"))
-    return Trial(workload=Workload(optimizer=optimizer, **workload), **fields)
+def earn(
+    trainer: Trainer, module: ModuleType, trial: Trial, reference: certificate.Trace
+) -> certificate.Certificate:
+    """Certify ``trainer``, in the mode and with the batches that are timed.
+
+    Where it has dropout, a second one without takes the steps, and of the first one only what it
+    does in evaluation is compared.
+    """
+    workload = certificate.without_dropout(trial.workload)
+    tolerance = certificate.tolerance(workload.network, trial.precision)
+    if not trial.workload.dropout:
+        found = certificate.trace(trainer, workload, trial.train_images)
+        return certificate.certify(found, reference, workload, tolerance)
+    plain = module.build(replace(trial, workload=workload))
+    found = certificate.trace(plain, workload, trial.train_images)
+    earned = certificate.certify(found, reference, workload, tolerance)
+    trainer.load_weights(certificate.start(workload))
+    pixels, _ = certificate.images(workload, 0)
+    logits = trainer.logits(pixels[: workload.batch_size])
+    return certificate.certify_evaluation(logits, reference, earned)
 
 
 def failure(error: Exception) -> dict[str, str]:

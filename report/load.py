@@ -9,15 +9,17 @@ import sys
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import nan
+from math import inf, nan
 from pathlib import Path
 from typing import cast
 
 import pandas as pd
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from bench.certificate import Certificate
 from bench.errors import UserError
 from bench.records import RECORDS, SCHEMA, Measurement, Record
+from bench.workloads import Optimizer
 
 PLAN = "plan.json"
 
@@ -125,6 +127,18 @@ def _measured(get: Callable[[Measurement], object]) -> Callable[[Record], object
     return lambda record: None if record.measurement is None else get(record.measurement)
 
 
+def _schedule(optimizer: Optimizer) -> str:
+    return ", ".join(f"times {factor:g} from step {step}" for step, factor in optimizer.schedule)
+
+
+def _deviation(certificate: Certificate | None) -> float | None:
+    """The largest deviation of what is compared tightly: before, and in, the first step."""
+    if certificate is None:
+        return None
+    first = (certificate.first_logits, certificate.first_loss, certificate.first_update)
+    return max(inf if value is None else value for value in first)
+
+
 def _listing(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
 
@@ -138,6 +152,11 @@ COLUMNS: Mapping[str, tuple[str, Callable[[Record], object]]] = {
     "batch_size": ("int64", lambda r: r.trial.workload.batch_size),
     "learning_rate": ("float64", lambda r: r.trial.workload.optimizer.learning_rate),
     "momentum": ("float64", lambda r: r.trial.workload.optimizer.momentum),
+    "nesterov": ("bool", lambda r: r.trial.workload.optimizer.nesterov),
+    "weight_decay": ("float64", lambda r: r.trial.workload.optimizer.weight_decay),
+    "schedule": ("str", lambda r: _schedule(r.trial.workload.optimizer)),
+    "dropout": ("bool", lambda r: r.trial.workload.dropout),
+    "augmentation": ("bool", lambda r: r.trial.workload.augmentation),
     "device": ("str", lambda r: r.trial.device),
     "precision": ("str", lambda r: r.trial.precision),
     "threads": ("int64", lambda r: r.trial.threads),
@@ -162,6 +181,7 @@ COLUMNS: Mapping[str, tuple[str, Callable[[Record], object]]] = {
     "commit": ("str", lambda r: r.code.commit),
     "dirty": ("bool", lambda r: r.code.dirty),
     "code_digest": ("str", lambda r: r.code.digest),
+    "deviation": ("float64", lambda r: _deviation(r.certificate)),
     "python": ("str", _measured(lambda m: m.software.python)),
     "versions": ("str", _measured(lambda m: _listing(m.software.versions))),
     "libraries": ("str", _measured(lambda m: _listing(m.software.libraries))),

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from rich import box
@@ -207,11 +207,24 @@ def _about(section: Section) -> Iterator[str]:
     yield f"- Machine: {_markdown(machine)}, {memory:.1f} GiB memory."
     yield f"- Code: sources {_markdown(of['code_digest'][:12])} (commits: see Environment)."
     for _, workload in section.workloads.iterrows():
-        yield _markdown(
-            f"- Workload {workload['workload']}: network {workload['network']}, batches of "
-            f"{workload['batch_size']}, SGD with learning rate {workload['learning_rate']}, "
-            f"momentum {workload['momentum']}."
-        )
+        yield _markdown(f"- Workload {workload['workload']}: {', '.join(_training(workload))}.")
+
+
+def _training(workload: "pd.Series[Any]") -> Iterator[str]:
+    """How a workload is trained; what it does without is left out."""
+    yield f"network {workload['network']}"
+    yield f"batches of {workload['batch_size']}"
+    yield f"SGD with learning rate {workload['learning_rate']:g}"
+    if workload["schedule"]:
+        yield workload["schedule"]
+    kind = "Nesterov momentum" if workload["nesterov"] else "momentum"
+    yield f"{kind} {workload['momentum']:g}"
+    if workload["weight_decay"]:
+        yield f"weight decay {workload['weight_decay']:g} of kernels"
+    if workload["dropout"]:
+        yield "dropout"
+    if workload["augmentation"]:
+        yield "images shifted and mirrored at random"
 
 
 def _dataset_note(section: Section) -> str:

@@ -34,6 +34,21 @@ SECTION_KEYS = (
 """Columns of ``Run.trials`` in which all records of a section agree."""
 
 
+_SPECIFICATION = (
+    "workload",
+    "network",
+    "batch_size",
+    "learning_rate",
+    "momentum",
+    "nesterov",
+    "weight_decay",
+    "schedule",
+    "dropout",
+    "augmentation",
+)
+"""Columns of ``Run.trials`` that say what a workload is."""
+
+
 Cell = tuple[str, str]
 """What a cell says, and what stands behind it in brackets or below it; the second may be empty."""
 
@@ -102,7 +117,7 @@ class Section:
     identity: Mapping[str, Any]
     """Value of each of ``SECTION_KEYS``; None where the records have none."""
     workloads: pd.DataFrame
-    """Distinct ``workload``, ``network``, ``batch_size``, ``learning_rate``, ``momentum``."""
+    """Distinct values of ``_SPECIFICATION``: the workloads and how they are trained."""
     problems: tuple[str, ...]
     """Why trials that ended well were left out of the comparison and the epochs, a line each."""
     comparison: Table
@@ -253,6 +268,16 @@ _RESULTS = (
     ),
 )
 
+_CERTIFICATE = Column(
+    keys=_with_range("deviation"),
+    title="max deviation",
+    page_only=True,
+    better="lower",
+    show=lambda _median, _low, high: ("-" if np.isnan(high) else f"{high:.0e}", ""),
+    meaning="the certificate: the largest relative deviation from the float64 reference in the "
+    "first logits, loss and update, over all repeats; no trial is timed without it",
+)
+
 _REPEATS = Column(
     keys=("compared", "trials"),
     title="repeats",
@@ -291,7 +316,7 @@ _AGREEMENTS = (
     _Agreement(
         complaint="not the same workload",
         within=("workload",),
-        on=("network", "batch_size", "learning_rate", "momentum"),
+        on=_SPECIFICATION[1:],
     ),
     _Agreement(
         complaint="not the same number of timed epochs",
@@ -318,10 +343,11 @@ def _section(trials: pd.DataFrame, epochs: pd.DataFrame) -> Section:
         problems += _complaints(agreement, ok[differ])
         disagreeing |= differ
     compared = ok[~disagreeing]
-    spec = ["workload", "network", "batch_size", "learning_rate", "momentum"]
     return Section(
         identity={key: None if pd.isna(first[key]) else first[key] for key in SECTION_KEYS},
-        workloads=trials[spec].drop_duplicates().sort_values(spec, ignore_index=True),
+        workloads=trials[list(_SPECIFICATION)]
+        .drop_duplicates()
+        .sort_values(list(_SPECIFICATION), ignore_index=True),
         problems=tuple(problems),
         comparison=_comparison(trials, compared),
         unfinished=_unfinished(trials[trials["status"] != "ok"]),
@@ -374,13 +400,13 @@ def _comparison(trials: pd.DataFrame, compared: pd.DataFrame) -> Table:
     arm = ["workload", "framework", "mode"]
     measured = trials[arm].join(compared.drop(columns=arm))
     counts = measured.assign(compared=trials.index.isin(compared.index)).groupby(arm)["compared"]
-    rows = _summaries(measured, arm, _RESULTS).merge(
+    rows = _summaries(measured, arm, (*_RESULTS, _CERTIFICATE)).merge(
         counts.agg(compared="sum", trials="size").reset_index(), on=arm, validate="one_to_one"
     )
     return Table(
         key="comparison",
         title="Comparison",
-        columns=(_WORKLOAD, _ARM, *_RESULTS, _REPEATS),
+        columns=(_WORKLOAD, _ARM, *_RESULTS, _CERTIFICATE, _REPEATS),
         rows=rows,
     )
 

@@ -1,67 +1,30 @@
 """How fast does it train, and does it learn? Timed epochs from the canonical weights."""
 
-import hashlib
-from dataclasses import dataclass
 from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.clock import timed
-from bench.contract import Trainer, Trial
-from bench.data import Dataset, balanced_subset, batch_order
+from bench.contract import Trainer
+from bench.inputs import Inputs
 from bench.records import Epoch
-from bench.weights import initial_weights
-
-WARM_UP_STEPS = 2
-"""Steps after the first, untimed: allocators and autotuners have then seen every shape."""
 
 EVALUATION_BATCH = 500
 """Images per call of ``logits``: always as many, so that no framework compiles for a remainder."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
-    """What ``measure`` found; the fields are those of ``bench.records.Measurement``."""
-
-    inputs: str
-    first_step_seconds: float
-    epochs: tuple[Epoch, ...]
+def measure(trainer: Trainer, inputs: Inputs) -> tuple[Epoch, ...]:
+    """Time each epoch and evaluate after it. ``trainer`` has taken some steps: it is warm."""
+    trainer.load_data(inputs.of_epoch(0), inputs.labels)
+    trainer.load_weights(inputs.weights)
+    return tuple(_epoch(trainer, inputs, number) for number in range(len(inputs.epochs)))
 
 
-def measure(trainer: Trainer, trial: Trial, data: Dataset) -> Training:
-    """Time the first step, warm up, start anew, then time each epoch and evaluate after it."""
-    train = balanced_subset(data.train_labels, trial.train_images)
-    test = balanced_subset(data.test_labels, trial.test_images)
-    images, labels = data.train_images[train], data.train_labels[train]
-    weights = initial_weights(trial.workload.network, trial.seed)
-    epochs = [
-        batch_order(trial.seed, epoch, len(train), trial.workload.batch_size)
-        for epoch in range(trial.epochs)
-    ]
-
-    trainer.load_data(images, labels)
-    trainer.load_weights(weights)
-    _, first = timed(lambda: trainer.train(epochs[0][:1]))
-    trainer.train(epochs[0][1 : 1 + WARM_UP_STEPS])
-    trainer.load_weights(weights)
-
-    return Training(
-        inputs=_digest(images, labels, *weights.values(), *epochs),
-        first_step_seconds=first.wall,
-        epochs=tuple(
-            _epoch(trainer, batches, data.test_images[test], data.test_labels[test])
-            for batches in epochs
-        ),
-    )
-
-
-def _epoch(
-    trainer: Trainer,
-    batches: NDArray[np.int32],
-    test_images: NDArray[np.uint8],
-    test_labels: NDArray[np.int32],
-) -> Epoch:
+def _epoch(trainer: Trainer, inputs: Inputs, number: int) -> Epoch:
+    if inputs.augmentation and number > 0:
+        trainer.load_data(inputs.of_epoch(number), inputs.labels)
+    batches = inputs.epochs[number]
     loss, elapsed = timed(lambda: trainer.train(batches))
     return Epoch(
         steps=len(batches),
@@ -69,7 +32,7 @@ def _epoch(
         seconds=elapsed.wall,
         cpu_seconds=elapsed.cpu,
         loss=loss if isfinite(loss) else None,
-        test_accuracy=accuracy(trainer, test_images, test_labels),
+        test_accuracy=accuracy(trainer, inputs.test_images, inputs.test_labels),
     )
 
 
@@ -82,10 +45,3 @@ def accuracy(trainer: Trainer, images: NDArray[np.uint8], labels: NDArray[np.int
         predicted = trainer.logits(padded)[: len(batch)].argmax(axis=1)
         correct += int((predicted == labels[start : start + EVALUATION_BATCH]).sum())
     return correct / len(images)
-
-
-def _digest(*arrays: NDArray[np.generic]) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()

@@ -8,6 +8,7 @@ Last measured at: the tables in README.md.
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import final
 
 import jax
@@ -18,8 +19,8 @@ from flax import nnx
 from jax.extend import backend
 from numpy.typing import NDArray
 
-from bench.contract import Trainer, Trial, check_weights
-from bench.workloads import weight_shapes
+from bench.contract import Floats, Trainer, Trial, check_weights
+from bench.workloads import Optimizer, weight_shapes
 from impls.jax.networks import NETWORKS
 
 
@@ -30,25 +31,27 @@ class JaxTrainer:
     def __init__(self, trial: Trial) -> None:
         self.device = jax.devices(trial.device)[0]
         self.shapes = weight_shapes(trial.workload.network)
-        self.model = NETWORKS[trial.workload.network](nnx.Rngs(0))
-        self.transform = optax.sgd(
-            trial.workload.optimizer.learning_rate,
-            momentum=trial.workload.optimizer.momentum or None,
-        )
+        self.dtype = DTYPES[trial.precision]
+        self.model = NETWORKS[trial.workload.network](rngs=nnx.Rngs(trial.seed))
+        if not trial.workload.dropout:
+            disable_dropout(self.model)
+        self.transform = sgd(trial.workload.optimizer)
         self.optimizer = nnx.Optimizer(self.model, self.transform, wrt=nnx.Param)
-        graph, self.state = nnx.split((self.model, self.optimizer))
+        graph = nnx.graphdef((self.model, self.optimizer))
 
         def train_step(
             state: nnx.State, images: jax.Array, labels: jax.Array, batch: jax.Array
         ) -> tuple[nnx.State, jax.Array]:
             model, optimizer = nnx.merge(graph, state)
-            loss, gradients = nnx.value_and_grad(cross_entropy)(model, images[batch], labels[batch])
+            pixels = scale(images[batch], self.dtype)
+            loss, gradients = nnx.value_and_grad(cross_entropy)(model, pixels, labels[batch])
             optimizer.update(model, gradients)
             return nnx.state((model, optimizer)), loss
 
         def predict(state: nnx.State, images: jax.Array) -> jax.Array:
             model, _ = nnx.merge(graph, state)
-            return model(scale(images))
+            model.eval()
+            return model(scale(images, self.dtype))
 
         # The old state is not needed again: its memory may hold the new one.
         self.train_step = jax.jit(train_step, donate_argnums=0)
@@ -58,15 +61,15 @@ class JaxTrainer:
         self.images = jnp.array(images)
         self.labels = jnp.array(labels)
 
-    def load_weights(self, weights: Mapping[str, NDArray[np.float32]], /) -> None:
+    def load_weights(self, weights: Mapping[str, Floats], /) -> None:
         check_weights(weights, self.shapes)
         for name, variable in variables(self.model).items():
-            variable[...] = jnp.array(weights[name])
+            variable.set_value(jnp.array(weights[name], self.dtype))
         self.optimizer = nnx.Optimizer(self.model, self.transform, wrt=nnx.Param)
         # Copied, because the training step gives the state's memory away.
         self.state = jax.tree.map(jnp.copy, nnx.state((self.model, self.optimizer)))
 
-    def weights(self) -> dict[str, NDArray[np.float32]]:
+    def weights(self) -> dict[str, Floats]:
         nnx.update((self.model, self.optimizer), jax.tree.map(jnp.copy, self.state))
         held = variables(self.model)
         return {name: np.array(held[name][...]) for name in self.shapes}
@@ -79,7 +82,7 @@ class JaxTrainer:
         jax.block_until_ready((self.state, losses))
         return float(np.mean(jax.device_get(losses)))
 
-    def logits(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.uint8], /) -> Floats:
         return np.array(self.predict(self.state, images))
 
     def peak_device_bytes(self) -> int | None:
@@ -89,18 +92,57 @@ class JaxTrainer:
 
 def cross_entropy(model: nnx.Module, images: jax.Array, labels: jax.Array) -> jax.Array:
     """Mean cross-entropy of a batch."""
-    logits = model(scale(images))
+    logits = model(images)
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
 
-def scale(images: jax.Array) -> jax.Array:
-    """Pixels to 0..1, on the device."""
-    return images.astype(jnp.float32) * (1 / 255)
+def scale(images: jax.Array, dtype: jnp.dtype) -> jax.Array:
+    """Pixels to 0..1, on the device, in the type the model computes in."""
+    return images.astype(dtype) * (1 / 255)
+
+
+DTYPES = {"fp32": jnp.float32, "fp64": jnp.float64}
+
+
+def disable_dropout(model: nnx.Module) -> None:
+    """Let dropout layers pass everything on."""
+    model.set_attributes(nnx.Dropout, rate=0.0, raise_if_not_found=False)
+
+
+def sgd(optimizer: Optimizer) -> optax.GradientTransformation:
+    """Optax' own SGD, after the gradient of the weight decay is added, for kernels only."""
+    descent = optax.sgd(
+        learning_rate(optimizer), momentum=optimizer.momentum or None, nesterov=optimizer.nesterov
+    )
+    if not optimizer.weight_decay:
+        return descent
+    kernels = partial(jax.tree.map, lambda weight: weight.ndim > 1)
+    return optax.chain(optax.add_decayed_weights(optimizer.weight_decay, kernels), descent)
+
+
+def learning_rate(optimizer: Optimizer) -> float | optax.Schedule:
+    """The rate, or what tells it from the number of steps that were done."""
+    if not optimizer.schedule:
+        return optimizer.learning_rate
+    factors = [1.0, *(factor for _, factor in optimizer.schedule)]
+    # Optax multiplies one change on top of the other.
+    changes = {
+        step: factor / before
+        for (step, factor), before in zip(optimizer.schedule, factors, strict=False)
+    }
+    return optax.piecewise_constant_schedule(optimizer.learning_rate, changes)
 
 
 def variables(model: nnx.Module) -> dict[str, nnx.Variable]:
     """The network's variables by canonical name; their layouts are the canonical ones."""
-    return {".".join(path): variable for path, variable in nnx.to_flat_state(nnx.state(model))}
+    state = nnx.state(model, (nnx.Param, nnx.BatchStat))
+    return {
+        ".".join(NAMES.get(part, str(part)) for part in path): variable
+        for path, variable in nnx.to_flat_state(state)
+    }
+
+
+NAMES = {"var": "variance"}
 
 
 def libraries() -> dict[str, str]:
@@ -119,4 +161,5 @@ def build(trial: Trial) -> Trainer:
     # The default lets a GPU use TF32, which is not float32: 10 bits of mantissa, not 23
     # (https://docs.jax.dev/en/latest/_autosummary/jax.default_matmul_precision.html).
     jax.config.update("jax_default_matmul_precision", "highest")
+    jax.config.update("jax_enable_x64", trial.precision == "fp64")  # else float64 becomes float32
     return JaxTrainer(trial)

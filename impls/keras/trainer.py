@@ -17,10 +17,11 @@ from typing import final
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 from numpy.typing import NDArray
 
-from bench.contract import Trainer, Trial, check_weights
-from bench.workloads import weight_shapes
+from bench.contract import Floats, Trainer, Trial, check_weights
+from bench.workloads import Optimizer, weight_shapes
 from impls.keras.networks import NETWORKS
 
 
@@ -31,12 +32,9 @@ class KerasTrainer:
     def __init__(self, trial: Trial) -> None:
         self.shapes = weight_shapes(trial.workload.network)
         self.model = NETWORKS[trial.workload.network]()
-        # Keras scales the gradient by the learning rate before it enters the velocity, not after;
-        # while the rate is constant the updates are the same.
-        self.optimizer = keras.optimizers.SGD(
-            learning_rate=trial.workload.optimizer.learning_rate,
-            momentum=trial.workload.optimizer.momentum,
-        )
+        if not trial.workload.dropout:
+            disable_dropout(self.model)
+        self.optimizer = SGD(trial.workload.optimizer)
         self.model.compile(
             optimizer=self.optimizer,
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -48,14 +46,14 @@ class KerasTrainer:
         self.images = np.array(images)
         self.labels = np.array(labels)
 
-    def load_weights(self, weights: Mapping[str, NDArray[np.float32]], /) -> None:
+    def load_weights(self, weights: Mapping[str, Floats], /) -> None:
         check_weights(weights, self.shapes)
         for name, variable in variables(self.model).items():
             variable.assign(weights[name])
         for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
             variable.assign(value)
 
-    def weights(self) -> dict[str, NDArray[np.float32]]:
+    def weights(self) -> dict[str, Floats]:
         held = variables(self.model)
         return {name: held[name].numpy() for name in self.shapes}
 
@@ -71,13 +69,61 @@ class KerasTrainer:
         tf.test.experimental.sync_devices()
         return float(history.history["loss"][-1])
 
-    def logits(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.uint8], /) -> Floats:
         return self.model.predict_on_batch(images)
 
     def peak_device_bytes(self) -> int | None:
         if not tf.config.list_physical_devices("GPU"):
             return None
         return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+
+
+class SGD(keras.optimizers.SGD):
+    """Stochastic gradient descent as ``bench.workloads.Optimizer`` has it.
+
+    Keras' own differs in two ways. Its velocity takes in the gradient times the learning rate, so
+    that a change of the rate is felt only as the velocity renews itself. Its weight decay shrinks
+    the weights apart from the gradient ("decoupled"), so that it does not enter the velocity.
+    """
+
+    def __init__(self, settings: Optimizer) -> None:
+        super().__init__(
+            learning_rate(settings), momentum=settings.momentum, nesterov=settings.nesterov
+        )
+        self.coupled_weight_decay = settings.weight_decay
+
+    def update_step(
+        self,
+        gradient: keras.KerasTensor,
+        variable: keras.Variable,
+        learning_rate: keras.KerasTensor,
+    ) -> None:
+        rate = ops.cast(learning_rate, variable.dtype)
+        if self.coupled_weight_decay and len(variable.shape) > 1:  # kernels only
+            gradient = gradient + self.coupled_weight_decay * variable
+        if self.momentum:
+            velocity = self.momentums[self._get_variable_index(variable)]
+            self.assign(velocity, self.momentum * velocity + gradient)
+            gradient = gradient + self.momentum * velocity if self.nesterov else velocity
+        self.assign_sub(variable, rate * gradient)
+
+
+def learning_rate(settings: Optimizer) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """The rate, or what tells it from the number of steps that were done."""
+    if not settings.schedule:
+        return settings.learning_rate
+    return keras.optimizers.schedules.PiecewiseConstantDecay(
+        # Keras changes the rate after a boundary, not at it, and makes Python floats float32.
+        [step - 1 for step, _ in settings.schedule],
+        [np.float64(settings.learning_rate * f) for f in (1, *(f for _, f in settings.schedule))],
+    )
+
+
+def disable_dropout(model: keras.Model) -> None:
+    """Let dropout layers pass everything on."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
 
 
 def without_autotuning() -> tf.data.Options:
@@ -95,10 +141,17 @@ def without_autotuning() -> tf.data.Options:
 def variables(model: keras.Model) -> dict[str, keras.Variable]:
     """The network's variables by canonical name; their layouts are the canonical ones."""
     return {
-        f"{layer.name}.{variable.name}": variable
+        f"{layer.name}.{NAMES.get(variable.name, variable.name)}": variable
         for layer in model.layers
-        for variable in layer.trainable_variables
+        for variable in layer.weights
+        if not variable.name.startswith("seed")  # the state of a dropout layer
     }
+
+
+NAMES = {"gamma": "scale", "beta": "bias", "moving_mean": "mean", "moving_variance": "variance"}
+
+
+FLOATX = {"fp32": "float32", "fp64": "float64"}
 
 
 def libraries() -> dict[str, str]:
@@ -127,4 +180,5 @@ def build(trial: Trial) -> Trainer:
     # On by default, and not float32: 10 bits of mantissa, not 23
     # (https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_tensor_float_32_execution).
     tf.config.experimental.enable_tensor_float_32_execution(enabled=False)
+    keras.config.set_floatx(FLOATX[trial.precision])
     return KerasTrainer(trial)

@@ -6,6 +6,7 @@ Modes: ``eager`` is that loop; ``compile`` puts the forward pass and the loss th
 """
 
 import re
+from bisect import bisect
 from collections.abc import Mapping
 from typing import final
 
@@ -14,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
-from bench.contract import Trainer, Trial, check_weights
-from bench.workloads import weight_shapes
+from bench.contract import Floats, Trainer, Trial, check_weights
+from bench.workloads import Optimizer, weight_shapes
 from impls.pytorch.networks import NETWORKS
 
 
@@ -26,26 +28,26 @@ class PyTorchTrainer:
 
     def __init__(self, trial: Trial) -> None:
         self.device = torch.device(trial.device)
+        self.workload = trial.workload
         self.shapes = weight_shapes(trial.workload.network)
-        self.model = NETWORKS[trial.workload.network]().to(self.device)
-        self.optimizer = torch.optim.SGD(
-            self.model.parameters(),
-            lr=trial.workload.optimizer.learning_rate,
-            momentum=trial.workload.optimizer.momentum,
-        )
+        self.model = NETWORKS[trial.workload.network]().to(self.device, DTYPES[trial.precision])
+        if not trial.workload.dropout:
+            disable_dropout(self.model)
         self.loss = MODES[trial.mode](loss)
 
     def load_data(self, images: NDArray[np.uint8], labels: NDArray[np.int32], /) -> None:
         self.images = channels_first(images).to(self.device)
         self.labels = torch.tensor(labels, dtype=torch.int64, device=self.device)
 
-    def load_weights(self, weights: Mapping[str, NDArray[np.float32]], /) -> None:
+    def load_weights(self, weights: Mapping[str, Floats], /) -> None:
         check_weights(weights, self.shapes)
-        self.model.load_state_dict(from_canonical(weights))
-        self.optimizer.state.clear()
+        self.model.load_state_dict(self.model.state_dict() | from_canonical(weights))
+        self.optimizer = sgd(self.model, self.workload.optimizer)
+        self.schedulers = schedulers(self.optimizer, self.workload.optimizer)
 
-    def weights(self) -> dict[str, NDArray[np.float32]]:
-        return to_canonical(self.model.state_dict())
+    def weights(self) -> dict[str, Floats]:
+        held = to_canonical(self.model.state_dict())
+        return {name: held[name] for name in self.shapes}
 
     def train(self, batches: NDArray[np.int32], /) -> float:
         self.model.train()
@@ -55,15 +57,18 @@ class PyTorchTrainer:
             loss = self.loss(self.model, self.images[batch], self.labels[batch])
             loss.backward()
             self.optimizer.step()
+            for scheduler in self.schedulers:
+                scheduler.step()
             losses.append(loss.detach())
         mean = torch.stack(losses).mean().item()
         synchronize(self.device)
         return mean
 
     @torch.inference_mode()
-    def logits(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.uint8], /) -> Floats:
         self.model.eval()
-        return self.model(scale(channels_first(images).to(self.device))).cpu().numpy()
+        pixels = scale(channels_first(images).to(self.device), self.model)
+        return self.model(pixels).cpu().numpy()
 
     def peak_device_bytes(self) -> int | None:
         if self.device.type == "cpu":
@@ -73,15 +78,44 @@ class PyTorchTrainer:
 
 def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """Mean cross-entropy of a batch."""
-    return F.cross_entropy(model(scale(images)), labels)
+    return F.cross_entropy(model(scale(images, model)), labels)
 
 
-def scale(images: Tensor) -> Tensor:
-    """Pixels to 0..1, on the device."""
-    return images.float() * (1 / 255)
+def scale(images: Tensor, model: nn.Module) -> Tensor:
+    """Pixels to 0..1, on the device, in the type the model computes in."""
+    return images.to(model.conv1.weight.dtype) * (1 / 255)
 
 
 MODES = {"eager": lambda loss: loss, "compile": torch.compile}
+
+DTYPES = {"fp32": torch.float32, "fp64": torch.float64}
+
+
+def disable_dropout(model: nn.Module) -> None:
+    """Let dropout layers pass everything on."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+
+
+def sgd(model: nn.Module, optimizer: Optimizer) -> torch.optim.SGD:
+    """PyTorch's own SGD; weight decay, which it adds to the gradient, for kernels only."""
+    kernels = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in model.parameters() if parameter.ndim == 1]
+    return torch.optim.SGD(
+        [{"params": kernels, "weight_decay": optimizer.weight_decay}, {"params": others}],
+        lr=optimizer.learning_rate,
+        momentum=optimizer.momentum,
+        nesterov=optimizer.nesterov,
+    )
+
+
+def schedulers(sgd: torch.optim.SGD, optimizer: Optimizer) -> list[LambdaLR]:
+    """What sets the learning rate, step by step; nothing where it is constant."""
+    if not optimizer.schedule:
+        return []
+    boundaries, factors = zip((0, 1.0), *optimizer.schedule, strict=True)
+    return [LambdaLR(sgd, lambda step: factors[bisect(boundaries, step) - 1])]
 
 
 def channels_first(images: NDArray[np.uint8]) -> Tensor:
@@ -95,7 +129,7 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def from_canonical(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor]:
+def from_canonical(weights: Mapping[str, Floats]) -> dict[str, Tensor]:
     """Canonical weights as a PyTorch state dictionary.
 
     PyTorch keeps convolutions as ``[outputs, inputs, height, width]`` and linear layers as
@@ -105,38 +139,48 @@ def from_canonical(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, Tens
     state = {}
     for name, value in weights.items():
         layer, _, kind = name.rpartition(".")
-        if kind == "bias":
-            state[f"{layer}.bias"] = value
-        elif value.ndim == 4:
-            state[f"{layer}.weight"] = value.transpose(3, 2, 0, 1)
+        if value.ndim == 4:
             channels = value.shape[3]
-        elif layer == "dense1":
+            value = value.transpose(3, 2, 0, 1)
+        elif layer == "dense1" and kind == "kernel":
             side = round((value.shape[0] / channels) ** 0.5)
             rows = value.reshape(side, side, channels, -1).transpose(2, 0, 1, 3)
-            state[f"{layer}.weight"] = rows.reshape(value.shape).T
-        else:
-            state[f"{layer}.weight"] = value.T
-    return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in state.items()}
+            value = rows.reshape(value.shape).T
+        elif kind == "kernel":
+            value = value.T
+        state[f"{layer}.{NAMES[kind]}"] = torch.from_numpy(np.ascontiguousarray(value))
+    return state
 
 
-def to_canonical(state: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:
+def to_canonical(state: Mapping[str, Tensor]) -> dict[str, Floats]:
     """The inverse of ``from_canonical``."""
     weights = {}
     for name, tensor in state.items():
+        layer, _, held = name.rpartition(".")
         value = tensor.detach().cpu().numpy()
-        layer, _, kind = name.rpartition(".")
-        if kind == "bias":
-            weights[f"{layer}.bias"] = value
-        elif value.ndim == 4:
-            weights[f"{layer}.kernel"] = value.transpose(2, 3, 1, 0)
+        if value.ndim == 4:
             channels = value.shape[0]
-        elif layer == "dense1":
+            value = value.transpose(2, 3, 1, 0)
+        elif layer == "dense1" and held == "weight":
             side = round((value.shape[1] / channels) ** 0.5)
             rows = value.T.reshape(channels, side, side, -1).transpose(1, 2, 0, 3)
-            weights[f"{layer}.kernel"] = rows.reshape(value.shape[1], -1)
-        else:
-            weights[f"{layer}.kernel"] = value.T
-    return {name: np.array(value, order="C") for name, value in weights.items()}
+            value = rows.reshape(value.shape[1], -1)
+        elif value.ndim == 2:
+            value = value.T
+        for kind in KINDS.get((held, value.ndim > 1), ()):
+            weights[f"{layer}.{kind}"] = np.array(value, order="C")
+    return weights
+
+
+NAMES = {
+    "kernel": "weight",
+    "bias": "bias",
+    "scale": "weight",
+    "mean": "running_mean",
+    "variance": "running_var",
+}
+KINDS = {(held, kind == "kernel"): (kind,) for kind, held in NAMES.items()}
+"""PyTorch's name, and whether it has more than one axis, to ours; its batch counter has none."""
 
 
 def libraries() -> dict[str, str]:

@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from bench.contract import Trainer, Trial, check_weights
-from bench.workloads import weight_shapes
-from impls.tensorflow.networks import NETWORKS
+from bench.contract import Floats, Trainer, Trial, check_weights
+from bench.workloads import Optimizer, weight_shapes
+from impls.tensorflow.networks import NETWORKS, Dropout
 
 
 @final
@@ -24,27 +24,28 @@ class TensorFlowTrainer:
     """Keeps the data set on the device as ``[N, 32, 32, 3]``."""
 
     def __init__(self, trial: Trial) -> None:
+        dtype = DTYPES[trial.precision]
         self.shapes = weight_shapes(trial.workload.network)
-        self.model = NETWORKS[trial.workload.network]()
-        self.optimizer = SGD(
-            self.model.trainable_variables,
-            learning_rate=trial.workload.optimizer.learning_rate,
-            momentum=trial.workload.optimizer.momentum,
+        self.model = NETWORKS[trial.workload.network](dtype=dtype)
+        if not trial.workload.dropout:
+            disable_dropout(self.model)
+        self.optimizer = SGD(self.model.trainable_variables, trial.workload.optimizer)
+        self.train_step = MODES[trial.mode](training_step(self.model, self.optimizer, dtype))
+        self.predict = MODES[trial.mode](
+            lambda images: self.model(scale(images, dtype), training=False)
         )
-        self.train_step = MODES[trial.mode](training_step(self.model, self.optimizer))
-        self.predict = MODES[trial.mode](lambda images: self.model(scale(images)))
 
     def load_data(self, images: NDArray[np.uint8], labels: NDArray[np.int32], /) -> None:
         self.images = tf.constant(images)
         self.labels = tf.constant(labels)
 
-    def load_weights(self, weights: Mapping[str, NDArray[np.float32]], /) -> None:
+    def load_weights(self, weights: Mapping[str, Floats], /) -> None:
         check_weights(weights, self.shapes)
         for name, variable in variables(self.model).items():
             variable.assign(weights[name])
         self.optimizer.reset()
 
-    def weights(self) -> dict[str, NDArray[np.float32]]:
+    def weights(self) -> dict[str, Floats]:
         held = variables(self.model)
         return {name: held[name].numpy() for name in self.shapes}
 
@@ -58,7 +59,7 @@ class TensorFlowTrainer:
         tf.test.experimental.sync_devices()
         return mean
 
-    def logits(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.uint8], /) -> Floats:
         return self.predict(tf.constant(images)).numpy()
 
     def peak_device_bytes(self) -> int | None:
@@ -68,26 +69,54 @@ class TensorFlowTrainer:
 
 
 class SGD(tf.Module):
-    """Stochastic gradient descent with momentum, on plain variables."""
+    """Stochastic gradient descent as ``bench.workloads.Optimizer`` has it, on plain variables."""
 
-    def __init__(
-        self, variables: tuple[tf.Variable, ...], learning_rate: float, momentum: float
-    ) -> None:
+    def __init__(self, variables: tuple[tf.Variable, ...], optimizer: Optimizer) -> None:
         super().__init__()
-        self.learning_rate = learning_rate
-        self.momentum = momentum
+        self.settings = optimizer
+        self.step = tf.Variable(0, dtype=tf.int64)
         # Without momentum there is no velocity to keep, and none to pay for.
-        self.velocities = [tf.Variable(tf.zeros_like(v)) for v in variables] if momentum else []
+        kept = variables if optimizer.momentum else ()
+        self.velocities = [tf.Variable(tf.zeros_like(v), trainable=False) for v in kept]
 
     def apply(self, gradients: list[tf.Tensor], variables: tuple[tf.Variable, ...]) -> None:
-        if self.momentum:
-            for velocity, gradient in zip(self.velocities, gradients, strict=True):
-                velocity.assign(self.momentum * velocity + gradient)
-            gradients = self.velocities
+        gradients = [self.decayed(g, v) for g, v in zip(gradients, variables, strict=True)]
+        rate = self.learning_rate(variables[0].dtype)
+        if self.settings.momentum:
+            gradients = self.accumulated(gradients)
         for variable, gradient in zip(variables, gradients, strict=True):
-            variable.assign_sub(self.learning_rate * gradient)
+            variable.assign_sub(rate * gradient)
+
+    def decayed(self, gradient: tf.Tensor, variable: tf.Variable) -> tf.Tensor:
+        """The gradient with that of the weight decay, which is for kernels only."""
+        if self.settings.weight_decay and len(variable.shape) > 1:
+            return gradient + self.settings.weight_decay * variable
+        return gradient
+
+    def accumulated(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Move the velocities on; return what is subtracted from the variables."""
+        for velocity, gradient in zip(self.velocities, gradients, strict=True):
+            velocity.assign(self.settings.momentum * velocity + gradient)
+        if not self.settings.nesterov:
+            return self.velocities
+        return [
+            gradient + self.settings.momentum * velocity
+            for velocity, gradient in zip(self.velocities, gradients, strict=True)
+        ]
+
+    def learning_rate(self, dtype: tf.DType) -> float | tf.Tensor:
+        """The present step's rate; counts the step."""
+        rate = self.settings.learning_rate
+        if not self.settings.schedule:
+            return rate
+        present = tf.constant(rate, dtype)
+        for step, factor in self.settings.schedule:
+            present = tf.where(self.step >= step, tf.constant(rate * factor, dtype), present)
+        self.step.assign_add(1)
+        return present
 
     def reset(self) -> None:
+        self.step.assign(0)
         for velocity in self.velocities:
             velocity.assign(tf.zeros_like(velocity))
 
@@ -95,12 +124,12 @@ class SGD(tf.Module):
 Step = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-def training_step(model: tf.Module, optimizer: SGD) -> Step:
+def training_step(model: tf.Module, optimizer: SGD, dtype: tf.DType) -> Step:
     """One update from a batch of indices; returns the batch's mean cross-entropy."""
 
     def step(images: tf.Tensor, labels: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            logits = model(scale(tf.gather(images, batch)))
+            logits = model(scale(tf.gather(images, batch), dtype), training=True)
             loss = tf.reduce_mean(
                 tf.nn.sparse_softmax_cross_entropy_with_logits(tf.gather(labels, batch), logits)
             )
@@ -111,9 +140,9 @@ def training_step(model: tf.Module, optimizer: SGD) -> Step:
     return step
 
 
-def scale(images: tf.Tensor) -> tf.Tensor:
-    """Pixels to 0..1, on the device."""
-    return tf.cast(images, tf.float32) * (1 / 255)
+def scale(images: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Pixels to 0..1, on the device, in the type the model computes in."""
+    return tf.cast(images, dtype) * (1 / 255)
 
 
 MODES: dict[str, Callable[[Callable], Callable]] = {
@@ -122,13 +151,23 @@ MODES: dict[str, Callable[[Callable], Callable]] = {
     "xla": lambda function: tf.function(function, jit_compile=True),
 }
 
+DTYPES = {"fp32": tf.float32, "fp64": tf.float64}
+
+
+def disable_dropout(model: tf.Module) -> None:
+    """Let dropout layers pass everything on."""
+    for module in model.submodules:
+        if isinstance(module, Dropout):
+            module.rate = 0.0
+
 
 def variables(model: tf.Module) -> dict[str, tf.Variable]:
     """The network's variables by canonical name; their layouts are the canonical ones."""
     return {
-        f"{layer.name}.{kind}": getattr(layer, kind)
-        for layer in model.submodules
-        for kind in ("kernel", "bias")
+        ".".join(str(part) for part in path): variable
+        for path, variable in model._flatten(  # noqa: SLF001 - no public call tells the paths
+            predicate=lambda value: isinstance(value, tf.Variable), with_path=True
+        )
     }
 
 

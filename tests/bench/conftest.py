@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bench.certificate import Certificate, Tolerance
 from bench.contract import Trial
 from bench.data import DatasetInfo
 from bench.plan import Plan
@@ -29,6 +30,20 @@ MACHINE = Machine(
 )
 CODE = Code(commit=None, dirty=False, digest="c" * 64)
 DATASET = DatasetInfo(name="synthetic", digest="d" * 64, train_images=1000, test_images=500)
+TOLERANCE = Tolerance(
+    first_logits=1e-6, first_loss=1e-6, first_update=1e-6, losses=1e-6, weights=1e-6, logits=1e-6
+)
+CERTIFICATE = Certificate(
+    steps=10,
+    first_logits=1e-7,
+    first_loss=1e-7,
+    first_update=1e-7,
+    losses=1e-7,
+    weights=1e-7,
+    logits=1e-7,
+    tolerance=TOLERANCE,
+    failure="",
+)
 MEASUREMENT = Measurement(
     software=Software(python="3.11", versions={"jax": "0"}, libraries={}),
     inputs="e" * 64,
@@ -62,6 +77,7 @@ def make_record() -> Callable[..., Record]:
             dataset=DATASET,
             machine=MACHINE,
             code=CODE,
+            certificate=CERTIFICATE,
             measurement=MEASUREMENT,
             sampled_host_bytes=None,
             sampled_device_bytes=None,

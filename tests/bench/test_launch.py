@@ -28,7 +28,7 @@ def run(tmp_path: Path, make_trial: Callable[..., Trial]) -> Launch:
         return launch(
             make_trial(framework="nonesuch"),
             python=python,
-            dataset=tmp_path,
+            worker=("bench.worker", str(tmp_path), str(tmp_path / "reference.npz")),
             cpus=usable_cpus()[-1:],
             timeout=timeout,
             log=tmp_path / "log",
@@ -96,7 +96,7 @@ def test_a_worker_that_closes_the_pipe_and_lingers_is_ended_too(
 def test_an_answer_that_cannot_be_read_is_an_error(
     run: Launch, tmp_path: Path, answer: str
 ) -> None:
-    text = f"cat > /dev/null; printf '{answer}' > /dev/fd/$5"
+    text = f"cat > /dev/null; printf '{answer}' > /dev/fd/$6"
     outcome = run(script(tmp_path, text))
     assert outcome.status == "error"
     assert outcome.measurement is None
@@ -104,7 +104,7 @@ def test_an_answer_that_cannot_be_read_is_an_error(
 
 def test_running_out_of_memory_is_a_status_of_its_own(run: Launch, tmp_path: Path) -> None:
     answer = '{"status": "out of memory", "message": "CUDA"}'
-    text = f"cat > /dev/null; printf '%s' '{answer}' > /dev/fd/$5"
+    text = f"cat > /dev/null; printf '%s' '{answer}' > /dev/fd/$6"
     outcome = run(script(tmp_path, text))
     assert (outcome.status, outcome.message) == ("out of memory", "CUDA")
 

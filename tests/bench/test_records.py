@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.records import RECORDS, Epoch, Record, append_record
-from tests.bench.conftest import MEASUREMENT
+from tests.bench.conftest import CERTIFICATE, MEASUREMENT
 
 
 def test_a_record_is_one_line_of_json(tmp_path: Path, make_record: Callable[..., Record]) -> None:
@@ -30,7 +30,22 @@ def test_a_record_has_a_measurement_exactly_when_ok(make_record: Callable[..., R
         make_record(status="error")
     with pytest.raises(ValueError, match="exactly when"):
         make_record(measurement=None)
-    assert make_record(status="timeout", measurement=None).measurement is None
+    failed = make_record(status="timeout", measurement=None, certificate=None)
+    assert failed.measurement is None
+
+
+def test_a_record_is_ok_with_a_passed_certificate_only(make_record: Callable[..., Record]) -> None:
+    failed = replace(CERTIFICATE, failure="the loss of step 1 deviates")
+    for wrong in (
+        {"certificate": None},
+        {"certificate": failed},
+        {"status": "not equivalent", "measurement": None},
+        {"status": "error", "measurement": None, "certificate": failed},
+    ):
+        with pytest.raises(ValueError, match="passed certificate"):
+            make_record(**wrong)
+    record = make_record(status="not equivalent", measurement=None, certificate=failed)
+    assert record.certificate == failed
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The scenario, driven by a trainer that answers from a table: what is asked of it, and when."""
+"""The scenarios, driven by a trainer that answers from a table: what is asked of it, and when."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.contract import Trial
+from bench.contract import Floats, Trial
 from bench.data import Dataset, DatasetInfo, batch_order
-from bench.scenarios.training import EVALUATION_BATCH, Training, accuracy, measure
+from bench.inputs import inputs
+from bench.scenarios import startup, training
+from bench.scenarios.training import EVALUATION_BATCH, accuracy
 from bench.weights import initial_weights
+from bench.workloads import WORKLOADS
 
 
 class Recorder:
@@ -24,17 +27,17 @@ class Recorder:
     def load_data(self, images: NDArray[np.uint8], labels: NDArray[np.int32], /) -> None:
         self.calls.append(("load_data", (images, labels)))
 
-    def load_weights(self, weights: Mapping[str, NDArray[np.float32]], /) -> None:
+    def load_weights(self, weights: Mapping[str, Floats], /) -> None:
         self.calls.append(("load_weights", weights))
 
-    def weights(self) -> dict[str, NDArray[np.float32]]:
+    def weights(self) -> dict[str, Floats]:
         raise NotImplementedError
 
     def train(self, batches: NDArray[np.int32], /) -> float:
         self.calls.append(("train", batches))
         return self.loss
 
-    def logits(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.uint8], /) -> Floats:
         self.calls.append(("logits", len(images)))
         return np.eye(10, dtype=np.float32)[images[:, 0, 0, 0]]
 
@@ -56,27 +59,48 @@ def data() -> Dataset:
     )
 
 
-def test_it_warms_up_starts_anew_and_evaluates_after_every_epoch(
+def test_the_first_step_is_timed_alone(make_trial: Callable[..., Trial], data: Dataset) -> None:
+    trainer = Recorder()
+    given = inputs(make_trial(train_images=640), data)
+    assert startup.measure(trainer, given) > 0
+    assert [name for name, _ in trainer.calls] == ["load_data", "load_weights", "train"]
+    np.testing.assert_array_equal(trainer.calls[-1][1], given.epochs[0][:1])
+
+
+def test_it_starts_anew_and_evaluates_after_every_epoch(
     make_trial: Callable[..., Trial], data: Dataset
 ) -> None:
     trainer = Recorder()
-    trial = make_trial(epochs=2, train_images=640, test_images=600)
-    result = measure(trainer, trial, data)
+    given = inputs(make_trial(epochs=2, train_images=640, test_images=600), data)
+    epochs = training.measure(trainer, given)
     assert [name for name, _ in trainer.calls] == [
-        *("load_data", "load_weights", "train", "train", "load_weights"),
+        *("load_data", "load_weights"),
         *("train", "logits", "logits") * 2,
     ]
     trained = [what for name, what in trainer.calls if name == "train"]
-    assert [len(batches) for batches in trained] == [1, 2, 10, 10]
     for epoch in (0, 1):
-        np.testing.assert_array_equal(trained[2 + epoch], batch_order(0, epoch, 640, 64))
+        np.testing.assert_array_equal(trained[epoch], batch_order(0, epoch, 640, 64))
     images, labels = trainer.calls[0][1]
     assert np.bincount(labels).tolist() == [64] * 10
     assert (images[:, 0, 0, 0] == labels).all()
-    first, again = (what for name, what in trainer.calls if name == "load_weights")
+    weights = trainer.calls[1][1]
     expected = initial_weights("listing3", 0)
-    assert all((first[n] == expected[n]).all() and (again[n] == expected[n]).all() for n in first)
-    assert [(e.steps, e.images, e.loss) for e in result.epochs] == [(10, 640, 2.0)] * 2
+    assert all((weights[name] == expected[name]).all() for name in expected)
+    assert [(e.steps, e.images, e.loss) for e in epochs] == [(10, 640, 2.0)] * 2
+
+
+def test_augmented_images_are_new_in_every_epoch_and_the_same_for_everyone(
+    make_trial: Callable[..., Trial], data: Dataset
+) -> None:
+    workload = replace(WORKLOADS["listing3"], augmentation=True)
+    loaded = []
+    for _ in range(2):
+        trainer = Recorder()
+        training.measure(trainer, inputs(make_trial(epochs=2, workload=workload), data))
+        loaded.append([what[0] for name, what in trainer.calls if name == "load_data"])
+    assert all(len(of_run) == 2 for of_run in loaded)
+    assert (loaded[0][0] != loaded[0][1]).any()
+    assert all((a == b).all() for a, b in zip(*loaded, strict=True))
 
 
 def test_accuracy_is_counted_by_the_harness_whatever_the_number(data: Dataset) -> None:
@@ -91,19 +115,24 @@ def test_accuracy_is_counted_by_the_harness_whatever_the_number(data: Dataset) -
 def test_a_loss_that_is_no_number_is_recorded_as_none(
     make_trial: Callable[..., Trial], data: Dataset, loss: float
 ) -> None:
-    (epoch,) = measure(Recorder(loss), make_trial(), data).epochs
+    (epoch,) = training.measure(Recorder(loss), inputs(make_trial(), data))
     assert epoch.loss is None
 
 
 def test_the_digest_tells_trainings_apart_but_not_frameworks(
     make_trial: Callable[..., Trial], data: Dataset
 ) -> None:
-    def digest(**changes: Any) -> str:
-        found: Training = measure(Recorder(), make_trial(**changes), data)
-        return found.inputs
+    def digest(of: Dataset = data, **changes: Any) -> str:
+        return inputs(make_trial(**changes), of).digest()
 
     same = {digest(), digest(framework="keras", mode="fit"), digest(threads=2)}
     assert len(same) == 1
-    others = {digest(seed=1), digest(epochs=2), digest(train_images=256)}
-    darker = replace(data, train_images=data.train_images // 2)
-    assert len(same | others | {measure(Recorder(), make_trial(), darker).inputs}) == 5
+    augmented = replace(WORKLOADS["listing3"], augmentation=True)
+    others = {
+        digest(seed=1),
+        digest(epochs=2),
+        digest(train_images=256),
+        digest(workload=augmented),
+        digest(replace(data, train_images=data.train_images // 2)),
+    }
+    assert len(same | others) == 6

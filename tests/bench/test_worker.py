@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 import pytest
 
-from bench.contract import Trial
-from bench.worker import failure, trial_from_json
+from bench.contract import Trial, trial_from_json
+from bench.worker import failure
 
 
 def test_a_trial_survives_the_way_to_the_worker(make_trial: Callable[..., Trial]) -> None:

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bench.contract import Implementation, Trainer, Trial
-from bench.workloads import WORKLOADS, Optimizer, Workload
+from bench.workloads import Optimizer, Workload
 
 BUILD = Callable[..., Trainer]
 
@@ -25,9 +25,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrise over the workloads and over the modes the implementation declares."""
+    """Parametrise over networks and over the modes the implementation declares."""
     if "workload" in metafunc.fixturenames:
-        metafunc.parametrize("workload", WORKLOADS.values(), ids=WORKLOADS)
+        metafunc.parametrize("workload", [plain(name) for name in PLAIN], ids=PLAIN)
+    if "any_workload" in metafunc.fixturenames:
+        names = (*PLAIN, *RESIDUAL)
+        metafunc.parametrize("any_workload", [plain(name) for name in names], ids=names)
     if "mode" in metafunc.fixturenames:
         name = metafunc.config.getoption("--framework")
         metafunc.parametrize("mode", import_module(f"impls.{name}").IMPLEMENTATION.modes)
@@ -47,22 +50,15 @@ def module(implementation: Implementation) -> ModuleType:
 
 @pytest.fixture(scope="session")
 def build(module: ModuleType, implementation: Implementation) -> BUILD:
-    """Trainers by workload, mode and momentum; each is built (and compiled) once."""
+    """Trainers by workload and mode; each is built (and compiled) once."""
 
     @cache
-    def built(workload: Workload, mode: str = "", momentum: float = 0.0) -> Trainer:
-        optimizer = Optimizer(learning_rate=LEARNING_RATE, momentum=momentum)
+    def built(workload: Workload, mode: str = "") -> Trainer:
         trainer: Trainer = module.build(
             Trial(
                 framework=implementation.name,
                 mode=mode or next(iter(implementation.modes)),
-                workload=Workload(
-                    name=workload.name,
-                    network=workload.network,
-                    optimizer=optimizer,
-                    batch_size=BATCH,
-                    epochs=1,
-                ),
+                workload=workload,
                 device="cpu",
                 precision="fp32",
                 threads=1,
@@ -81,6 +77,21 @@ def build(module: ModuleType, implementation: Implementation) -> BUILD:
 BATCH = 16
 IMAGES = 64
 LEARNING_RATE = 0.05
+
+PLAIN = ("listing1", "listing3")
+"""Networks whose loss in training is that of the logits in evaluation."""
+RESIDUAL = ("rosetta", "resnet20", "resnet18-narrow")
+
+
+def plain(network: str) -> Workload:
+    """Plain gradient descent, small batches, no dropout."""
+    return Workload(
+        name=network,
+        network=network,
+        optimizer=Optimizer(learning_rate=LEARNING_RATE),
+        batch_size=BATCH,
+        epochs=1,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,20 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from types import ModuleType
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.contract import Implementation, Trainer, Trial
+from bench.contract import Floats, Implementation, Trainer, Trial
 from bench.weights import initial_weights
-from bench.workloads import NETWORKS, WORKLOADS, Conv, Workload, weight_shapes
-from tests.conformance.conftest import BATCH, BUILD, LEARNING_RATE
+from bench.workloads import NETWORKS, Conv, Workload, weight_shapes
+from tests.conformance.conftest import BATCH, BUILD, LEARNING_RATE, plain
 
-Weights = dict[str, NDArray[np.float32]]
+Weights = Mapping[str, Floats]
 
 
 def start(
@@ -25,7 +26,11 @@ def start(
     return weights
 
 
-def cross_entropy(logits: NDArray[np.float32], labels: NDArray[np.int32]) -> float:
+def with_momentum(workload: Workload) -> Workload:
+    return replace(workload, optimizer=replace(workload.optimizer, momentum=0.9))
+
+
+def cross_entropy(logits: Floats, labels: NDArray[np.int32]) -> float:
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     log_sum = np.log(np.exp(shifted).sum(axis=1))
     return float((log_sum - shifted[np.arange(len(labels)), labels]).mean())
@@ -51,12 +56,14 @@ def test_says_what_it_is(implementation: Implementation, module: ModuleType) -> 
 
 
 def test_weights_round_trip_exactly(
-    build: BUILD, workload: Workload, images: NDArray[np.uint8], labels: NDArray[np.int32]
+    build: BUILD, any_workload: Workload, images: NDArray[np.uint8], labels: NDArray[np.int32]
 ) -> None:
-    trainer = build(workload)
-    weights = start(trainer, workload, images, labels)
+    trainer = build(any_workload)
+    weights = start(trainer, any_workload, images, labels)
     held = trainer.weights()
-    assert {name: value.shape for name, value in held.items()} == weight_shapes(workload.network)
+    assert {name: value.shape for name, value in held.items()} == weight_shapes(
+        any_workload.network
+    )
     assert list(held) == list(weights)
     for name, value in held.items():
         assert value.dtype == np.float32
@@ -216,13 +223,14 @@ def test_momentum_is_heavy_ball(
     batches: NDArray[np.int32],
 ) -> None:
     """v = m v + g; w = w - lr v: from plain steps, whose gradients are known, two steps follow."""
-    workload = WORKLOADS["listing3"]
-    plain, heavy = build(workload, mode), build(workload, mode, 0.9)
-    w0 = start(plain, workload, images, labels)
-    plain.train(batches[:1])
-    w1 = plain.weights()
-    plain.train(batches[1:2])
-    w2 = plain.weights()
+    workload = plain("listing3")
+    steps = build(workload, mode)
+    heavy = build(with_momentum(workload), mode)
+    w0 = start(steps, workload, images, labels)
+    steps.train(batches[:1])
+    w1 = steps.weights()
+    steps.train(batches[1:2])
+    w2 = steps.weights()
     start(heavy, workload, images, labels)
     heavy.train(batches[:2])
     expected = {name: w2[name] + 0.9 * (w1[name] - w0[name]) for name in w0}
@@ -236,8 +244,8 @@ def test_loading_weights_clears_the_optimizer(
     labels: NDArray[np.int32],
     batches: NDArray[np.int32],
 ) -> None:
-    workload = WORKLOADS["listing3"]
-    trainer = build(workload, mode, 0.9)
+    workload = with_momentum(plain("listing3"))
+    trainer = build(workload, mode)
     start(trainer, workload, images, labels)
     trainer.train(batches[:2])
     once = trainer.weights()
@@ -297,7 +305,7 @@ def test_a_missing_device_is_an_error(
     )
     code = (
         "import json, sys; from importlib import import_module; "
-        "from bench.worker import trial_from_json; "
+        "from bench.contract import trial_from_json; "
         f"import_module({module.__name__!r}).build(trial_from_json(sys.stdin.read()))"
     )
     done = subprocess.run(

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
+from bench.certificate import Certificate, Tolerance
 from bench.contract import Device, Trial
 from bench.data import DatasetInfo
 from bench.records import (
@@ -21,6 +22,26 @@ from bench.records import (
     append_record,
 )
 from bench.workloads import WORKLOADS
+
+
+def certificate(status: Status, deviation: float) -> Certificate | None:
+    """As it belongs to a status; the first update deviates by ``deviation``, the rest by less."""
+    if status not in {"ok", "not equivalent"}:
+        return None
+    return Certificate(
+        steps=10,
+        first_logits=1e-7,
+        first_loss=1e-7,
+        first_update=deviation,
+        losses=1e-7,
+        weights=1e-3,
+        logits=1e-3,
+        tolerance=Tolerance(**dict.fromkeys(TOLERANCE_FIELDS, 1e-5)),
+        failure="" if status == "ok" else "the first update of conv1.kernel deviates",
+    )
+
+
+TOLERANCE_FIELDS = tuple(field.name for field in fields(Tolerance))
 
 
 def _make_record(
@@ -47,6 +68,7 @@ def _make_record(
     peak_host_bytes: int | None = 512 * 2**20,
     peak_device_bytes: int | None = None,
     learning_rate: float = 0.01,
+    deviation: float = 1e-6,
 ) -> Record:
     """Make a record of epochs of 1,000 images in 8 steps, with 0.1 less loss after each.
 
@@ -104,6 +126,7 @@ def _make_record(
             system="Linux 6.1", cpu=cpu, cores=8, memory_bytes=2**34, gpu=None, gpu_driver=None
         ),
         code=Code(commit="0123456789abcdef", dirty=False, digest=code_digest),
+        certificate=certificate(status, deviation),
         measurement=measurement if status == "ok" else None,
         sampled_host_bytes=600 * 2**20,
         sampled_device_bytes=None,

@@ -1,7 +1,7 @@
 import json
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.certificate import Certificate, Tolerance
 from bench.contract import Device, Trial
 from bench.data import DatasetInfo
 from bench.errors import UserError
@@ -50,7 +51,14 @@ MEASUREMENTS = st.builds(
     ).map(tuple),
 )
 WORKLOADS = st.builds(
-    Workload, optimizer=st.builds(Optimizer, learning_rate=FLOATS, momentum=FLOATS)
+    Workload,
+    optimizer=st.builds(
+        Optimizer,
+        learning_rate=FLOATS,
+        momentum=FLOATS,
+        weight_decay=FLOATS,
+        schedule=st.lists(st.tuples(st.integers(), FLOATS), max_size=2).map(tuple),
+    ),
 )
 RECORD_PARTS: dict[str, st.SearchStrategy[Any]] = {
     "schema": st.just(SCHEMA),
@@ -60,10 +68,32 @@ RECORD_PARTS: dict[str, st.SearchStrategy[Any]] = {
     "machine": st.builds(Machine),
     "code": st.builds(Code),
 }
-FAILURES = st.sampled_from([status for status in get_args(Status) if status != "ok"])
-ANY_RECORD = st.builds(
-    Record, status=st.just("ok"), measurement=MEASUREMENTS, **RECORD_PARTS
-) | st.builds(Record, status=FAILURES, measurement=st.none(), **RECORD_PARTS)
+FAILURES = st.sampled_from(
+    [status for status in get_args(Status) if status not in {"ok", "not equivalent"}]
+)
+TOLERANCES = st.builds(Tolerance, **{field.name: FLOATS for field in fields(Tolerance)})
+DEVIATIONS = {field.name: FLOATS | st.none() for field in fields(Tolerance)}
+PASSED = st.builds(Certificate, tolerance=TOLERANCES, failure=st.just(""), **DEVIATIONS)
+FAILED = st.builds(Certificate, tolerance=TOLERANCES, failure=st.text(min_size=1), **DEVIATIONS)
+ANY_RECORD = (
+    st.builds(
+        Record, status=st.just("ok"), certificate=PASSED, measurement=MEASUREMENTS, **RECORD_PARTS
+    )
+    | st.builds(
+        Record,
+        status=st.just("not equivalent"),
+        certificate=FAILED,
+        measurement=st.none(),
+        **RECORD_PARTS,
+    )
+    | st.builds(
+        Record,
+        status=FAILURES,
+        certificate=st.none() | PASSED,
+        measurement=st.none(),
+        **RECORD_PARTS,
+    )
+)
 
 
 @settings(deadline=None)
@@ -104,7 +134,7 @@ def test_unknown_keys_are_refused_at_every_depth(make_record: Callable[..., Reco
     paths = list(objects(as_json(make_record())))
     # record, trial, workload, optimizer, dataset, machine, code, measurement, software, 2 epochs,
     # and the two mappings of names to versions, in which any name is known
-    assert len(paths) == 13
+    assert len(paths) == 15
     for path in paths:
         with pytest.raises(ValueError, match=r"Unexpected keyword|valid string"):
             parse_record(put(as_json(make_record()), (*path, "novel"), 1))
@@ -171,10 +201,10 @@ def test_other_schemas_say_what_to_do(
     make_record: Callable[..., Record], extra: dict[str, object]
 ) -> None:
     newer = as_json(make_record()) | {"schema": SCHEMA + 1} | extra
-    with pytest.raises(ValueError, match=r"newer version of the suite: schema 2, .*update the"):
+    with pytest.raises(ValueError, match=r"newer version of the suite: schema 3, .*update the"):
         parse_record(json.dumps(newer).encode())
     older = as_json(make_record()) | {"schema": SCHEMA - 1} | extra
-    with pytest.raises(ValueError, match="older version of the suite: schema 0, this one reads 1"):
+    with pytest.raises(ValueError, match="older version of the suite: schema 1, this one reads 2"):
         parse_record(json.dumps(older).encode())
 
 

@@ -80,6 +80,7 @@ def test_cells_of_a_full_run(full_records: list[Record], sections_of: Sections) 
         "host peak": "512",
         "host sampled": "600",
         "accuracy": "51.0 (50.0-52.0)",
+        "max deviation": "1e-06",
         "repeats": "3/3",
     }
 
