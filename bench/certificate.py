@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.contract import Floats, Precision, Trainer
+from bench.contract import Floats, Precision, Trainer, Trial
 from bench.weights import initial_weights
 from bench.workloads import CLASSES, IMAGE_SHAPE, NETWORKS, Workload
 
@@ -252,6 +252,23 @@ Over PyTorch, TensorFlow, Keras and JAX at the workloads' own settings, each as 
 starting weight one unit in the last place off; and over 8 to 20 seeds of weights and images with
 PyTorch in batches of 16. The median is far smaller: 0 for the first update of the listings.
 """
+
+
+def trial(framework: str, mode: str, workload: Workload, precision: Precision) -> Trial:
+    """A trial on the CPU of which nothing but a certificate is wanted."""
+    return Trial(
+        framework=framework,
+        mode=mode,
+        workload=without_dropout(workload),
+        device="cpu",
+        precision=precision,
+        threads=1,
+        block=0,
+        seed=0,
+        train_images=0,
+        test_images=0,
+        epochs=0,
+    )
 
 
 def without_dropout(workload: Workload) -> Workload:

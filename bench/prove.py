@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import certificate, environments, reference, sources
-from bench.contract import Precision, Trial
+from bench.contract import Precision
 from bench.errors import UserError
 from bench.launch import Outcome, launch
 from bench.runner import worker_cpus
@@ -109,19 +109,7 @@ def prove(case: Case, console: Console) -> Outcome:
 
     workload, steps = workloads()[case.workload], STEPS[case.precision]
     trace = reference.trace(workload, cache=sources.default_cache(), report=say, steps=steps)
-    trial = Trial(
-        framework=case.framework,
-        mode=case.mode,
-        workload=workload,
-        device="cpu",
-        precision=case.precision,
-        threads=1,
-        block=0,
-        seed=0,
-        train_images=0,
-        test_images=0,
-        epochs=0,
-    )
+    trial = certificate.trial(case.framework, case.mode, workload, case.precision)
     with tempfile.TemporaryDirectory() as folder:
         outcome = launch(
             trial,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench import certificate
 from bench.code import ROOT
-from bench.contract import Trial, trial_from_json
+from bench.contract import trial_from_json
 from bench.errors import UserError
 from bench.workloads import Workload
 
@@ -46,7 +46,7 @@ def trace(
         unfinished = Path(scratch, "trace.npz")
         done = subprocess.run(
             [sys.executable, "-P", "-m", "bench.reference", str(unfinished), str(steps)],
-            input=json.dumps(asdict(_trial(workload))),
+            input=json.dumps(asdict(certificate.trial("reference", "numpy", workload, "fp64"))),
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stderr=subprocess.PIPE,
             text=True,
@@ -57,22 +57,6 @@ def trace(
             raise UserError(f"the reference of {workload.name} cannot be computed: {reason}")
         unfinished.replace(path)
     return path
-
-
-def _trial(workload: Workload) -> Trial:
-    return Trial(
-        framework="reference",
-        mode="numpy",
-        workload=certificate.without_dropout(workload),
-        device="cpu",
-        precision="fp64",
-        threads=1,
-        block=0,
-        seed=0,
-        train_images=0,
-        test_images=0,
-        epochs=0,
-    )
 
 
 def _source() -> str:

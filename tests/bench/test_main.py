@@ -7,16 +7,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from bench import certificate, reference
 from bench.code import ROOT
 from bench.environments import frameworks
 from bench.plan import PLAN
 from bench.records import RECORDS, SCHEMA
+from bench.workloads import WORKLOADS
 
 ARCHIVE = ROOT.parent / "shared" / "data" / "cifar10-images.tar.xz"
 
@@ -163,6 +166,23 @@ def test_every_framework_trains_for_real_in_its_own_environment(cache: Path, out
     assert "synthetic, generated images" in page
     assert all(f"| {framework} (" in page for framework in frameworks())
     assert "8 of 8 trials recorded (8 ok)" in done.stdout
+
+
+def test_what_is_not_equivalent_is_recorded_and_not_timed(cache: Path, out: Path) -> None:
+    """Against another reference: the framework is right, so the judge has to be wrong."""
+    trace = reference.trace(WORKLOADS["listing3"], cache=cache, report=lambda _: None)
+    right = certificate.load(trace)
+    try:
+        certificate.save(trace, replace(right, losses=right.losses * 1.01))
+        done = bench(cache, *JAX[:-1], "1", "--out", str(out))
+    finally:
+        certificate.save(trace, right)
+    assert done.returncode == 1, done.stderr
+    (record,) = records(out)
+    assert record["status"] == "not equivalent"
+    assert record["measurement"] is None
+    assert record["message"].startswith("the loss of step 1 deviates by 9.9e-03")
+    assert "not equivalent" in (out / "report.md").read_text()
 
 
 JAX = (*SMALL, "--framework", "jax", "--workload", "listing3", "--repeats", "3")

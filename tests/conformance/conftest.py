@@ -6,6 +6,7 @@ Every test here is about the contract in ``bench/contract.py``; none knows a fra
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.contract import Implementation, Trainer, Trial
+from bench import certificate
+from bench.contract import Implementation, Trainer
 from bench.workloads import Optimizer, Workload
 
 BUILD = Callable[..., Trainer]
@@ -54,21 +56,9 @@ def build(module: ModuleType, implementation: Implementation) -> BUILD:
 
     @cache
     def built(workload: Workload, mode: str = "") -> Trainer:
-        trainer: Trainer = module.build(
-            Trial(
-                framework=implementation.name,
-                mode=mode or next(iter(implementation.modes)),
-                workload=workload,
-                device="cpu",
-                precision="fp32",
-                threads=1,
-                block=0,
-                seed=0,
-                train_images=IMAGES,
-                test_images=IMAGES,
-                epochs=1,
-            )
-        )
+        chosen = mode or next(iter(implementation.modes))
+        trial = certificate.trial(implementation.name, chosen, workload, "fp32")
+        trainer: Trainer = module.build(replace(trial, workload=workload))
         return trainer
 
     return built

@@ -7,7 +7,6 @@ from functools import cache
 import pytest
 
 from bench import certificate
-from bench.contract import Trial
 from bench.workloads import Optimizer, Workload
 from impls.reference.trainer import build as build_reference
 from tests.conformance.conftest import BUILD, plain
@@ -21,19 +20,7 @@ def reference() -> REFERENCE:
 
     @cache
     def computed(workload: Workload) -> certificate.Trace:
-        trial = Trial(
-            framework="reference",
-            mode="numpy",
-            workload=workload,
-            device="cpu",
-            precision="fp64",
-            threads=1,
-            block=0,
-            seed=0,
-            train_images=0,
-            test_images=0,
-            epochs=0,
-        )
+        trial = certificate.trial("reference", "numpy", workload, "fp64")
         return certificate.trace(build_reference(trial), workload, 0)
 
     return computed

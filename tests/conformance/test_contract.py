@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.contract import Floats, Implementation, Trainer, Trial
+from bench import certificate
+from bench.contract import Floats, Implementation, Trainer
 from bench.weights import initial_weights
 from bench.workloads import NETWORKS, Conv, Workload, weight_shapes
 from tests.conformance.conftest import BATCH, BUILD, LEARNING_RATE, plain
@@ -290,19 +291,8 @@ def test_a_missing_device_is_an_error(
     module: ModuleType, implementation: Implementation, workload: Workload
 ) -> None:
     """In a process of its own: the frameworks decide on their devices once."""
-    trial = Trial(
-        framework=implementation.name,
-        mode=next(iter(implementation.modes)),
-        workload=workload,
-        device="cuda",
-        precision="fp32",
-        threads=1,
-        block=0,
-        seed=0,
-        train_images=1,
-        test_images=1,
-        epochs=1,
-    )
+    mode = next(iter(implementation.modes))
+    trial = replace(certificate.trial(implementation.name, mode, workload, "fp32"), device="cuda")
     code = (
         "import json, sys; from importlib import import_module; "
         "from bench.contract import trial_from_json; "

@@ -1,0 +1,135 @@
+"""What a certificate says of constructed traces, and how the reference's are kept."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import certificate, reference
+from bench.certificate import Trace
+from bench.contract import Floats
+from bench.errors import UserError
+from bench.workloads import WORKLOADS, Optimizer, Workload
+
+SMALL = Workload(
+    name="small",
+    network="listing3",
+    optimizer=Optimizer(learning_rate=0.01),
+    batch_size=2,
+    epochs=1,
+)
+TOLERANCE = certificate.tolerance("listing3", "fp64")
+
+
+@pytest.fixture(scope="module")
+def trace() -> Trace:
+    trial = certificate.trial("reference", "numpy", SMALL, "fp64")
+    trainer = import_module("impls.reference.trainer").build(trial)
+    return certificate.trace(trainer, SMALL, 0)
+
+
+def failure(found: Trace, trace: Trace) -> str:
+    return certificate.certify(found, trace, SMALL, TOLERANCE).failure
+
+
+def moved(weights: Mapping[str, Floats], name: str, factor: float) -> dict[str, Floats]:
+    return {**weights, name: weights[name] * factor}
+
+
+def test_a_trace_agrees_with_itself(trace: Trace) -> None:
+    earned = certificate.certify(trace, trace, SMALL, TOLERANCE)
+    assert earned.failure == ""
+    assert (earned.steps, earned.losses, earned.weights) == (10, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda t: replace(t, first_logits=t.first_logits * 1.001), "the first logits deviates"),
+        (lambda t: replace(t, losses=t.losses * np.r_[1.001, [1] * 9]), "the loss of step 1 "),
+        (lambda t: replace(t, losses=t.losses * np.r_[[1] * 6, 1.001, [1] * 3]), "of step 7 "),
+        (
+            lambda t: replace(t, first=moved(t.first, "conv2.bias", 1.1)),
+            "first update of conv2.bias",
+        ),
+        (lambda t: replace(t, last=moved(t.last, "dense1.kernel", 1.1)), "dense1.kernel after 10"),
+        (lambda t: replace(t, logits=t.logits + 0.001), "the logits after 10 steps"),
+    ],
+)
+def test_the_first_quantity_that_differs_is_named_with_its_place(
+    trace: Trace, change: Callable[[Trace], Trace], named: str
+) -> None:
+    assert named in failure(change(trace), trace)
+
+
+def test_what_is_no_number_never_passes(trace: Trace) -> None:
+    losses = trace.losses.copy()
+    losses[3] = np.nan
+    earned = certificate.certify(replace(trace, losses=losses), trace, SMALL, TOLERANCE)
+    assert "the loss of step 4 deviates by nan" in earned.failure
+    assert earned.losses is None
+    weights = moved(trace.last, "conv1.bias", np.nan)
+    assert "conv1.bias after 10 steps" in failure(replace(trace, last=weights), trace)
+
+
+def test_evaluation_with_dropout_is_held_to_the_first_logits(trace: Trace) -> None:
+    passed = certificate.certify(trace, trace, SMALL, TOLERANCE)
+    assert certificate.certify_evaluation(trace.first_logits, trace, passed) == passed
+    other = certificate.certify_evaluation(trace.first_logits * 1.01, trace, passed)
+    assert other.failure.startswith("the first logits with dropout deviate by 1.0e-02")
+
+
+def test_a_trace_survives_its_file(tmp_path: Path, trace: Trace) -> None:
+    certificate.save(tmp_path / "trace.npz", trace)
+    loaded = certificate.load(tmp_path / "trace.npz")
+    assert certificate.certify(loaded, trace, SMALL, TOLERANCE).failure == ""
+    assert loaded.first.keys() == trace.first.keys()
+
+
+def test_images_are_repeated_to_any_number() -> None:
+    few, labels = certificate.images(SMALL, 0)
+    many, _ = certificate.images(SMALL, 50)
+    assert len(few) == len(labels) == 20
+    assert len(many) == 50
+    assert (many[20:40] == few).all()
+
+
+def test_the_key_is_of_all_that_determines_the_trace_but_dropout() -> None:
+    keys = {
+        certificate.key(workload, steps)
+        for workload in (
+            SMALL,
+            replace(SMALL, batch_size=4),
+            replace(SMALL, network="listing1"),
+            replace(SMALL, optimizer=replace(SMALL.optimizer, momentum=0.5)),
+        )
+        for steps in (10, 20)
+    }
+    assert len(keys) == 8
+    assert certificate.key(replace(SMALL, dropout=True), 10) in keys
+
+
+def test_the_reference_is_computed_once(tmp_path: Path, trace: Trace) -> None:
+    said: list[str] = []
+    first = reference.trace(SMALL, cache=tmp_path, report=said.append)
+    assert reference.trace(SMALL, cache=tmp_path, report=said.append) == first
+    assert said == ["computing the float64 reference of small, once"]
+    assert failure(certificate.load(first), trace) == ""
+    assert [path.name for path in first.parent.iterdir()] == [first.name]
+
+
+def test_a_reference_that_cannot_be_computed_is_one_line(tmp_path: Path) -> None:
+    wrong = replace(SMALL, optimizer=replace(SMALL.optimizer, momentum="much"))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"^the reference of small cannot be computed: .*Error.*$"):
+        reference.trace(wrong, cache=tmp_path, report=lambda _: None)
+    assert list((tmp_path / reference.FOLDER).iterdir()) == []
+
+
+def test_every_workload_has_a_tolerance_and_float64_has_the_tightest() -> None:
+    for workload in WORKLOADS.values():
+        loose = certificate.tolerance(workload.network, "fp32")
+        assert loose.first_loss <= 1e-5
+        assert certificate.tolerance(workload.network, "fp64").weights == 1e-11
