@@ -4,8 +4,6 @@ Like ``bench.worker``, but nothing is measured: the certificate is all that is e
 steps as asked.
 """
 
-import json
-import os
 import sys
 from dataclasses import asdict
 from importlib import import_module
@@ -13,19 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from bench import certificate
-from bench.contract import Trial, trial_from_json
-from bench.worker import failure
+from bench.contract import Trial
+from bench.worker import answer
 
 
 def main(reference: str, steps: str, pipe: str) -> None:
     """Certify the trial on standard input; write certificate, status and message to the pipe."""
-    trial = trial_from_json(sys.stdin.read())
-    try:
-        outcome = prove(trial, Path(reference), int(steps))
-    except Exception as error:  # noqa: BLE001 - whatever a framework raises is its result
-        outcome = failure(error)
-    with os.fdopen(int(pipe), "w", encoding="utf-8") as file:
-        json.dump(outcome, file)
+    answer(int(pipe), lambda trial: prove(trial, Path(reference), int(steps)))
 
 
 def prove(trial: Trial, reference: Path, steps: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import platform
 import select
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib import import_module, metadata
 from pathlib import Path
@@ -36,13 +37,18 @@ OUT_OF_MEMORY = ("out of memory", "OutOfMemory", "RESOURCE_EXHAUSTED", "OOM when
 
 def main(dataset: str, reference: str, pipe: str) -> None:
     """Run the trial and write what of it is known: measurement, certificate, status, message."""
-    _die_with_parent(int(pipe))
+    answer(int(pipe), lambda trial: run(trial, Path(dataset), Path(reference)))
+
+
+def answer(pipe: int, work: Callable[[Trial], dict[str, Any]]) -> None:
+    """Do ``work`` on the trial on standard input; write what it returns, or why it failed."""
+    _die_with_parent(pipe)
     trial = trial_from_json(sys.stdin.read())
     try:
-        outcome = run(trial, Path(dataset), Path(reference))
+        outcome = work(trial)
     except Exception as error:  # noqa: BLE001 - whatever a framework raises becomes a record
         outcome = failure(error)
-    with os.fdopen(int(pipe), "w", encoding="utf-8") as file:
+    with os.fdopen(pipe, "w", encoding="utf-8") as file:
         json.dump(outcome, file)
 
 
