@@ -35,6 +35,12 @@ def prove(session: nox.Session) -> None:
     run(session, "bench.prove", *session.posargs)
 
 
+@nox.session(default=False)
+def spread(session: nox.Session) -> None:
+    """Measure what rounding does: the certificates' tolerances are made of it (an hour)."""
+    run(session, "bench.spread", *session.posargs)
+
+
 @nox.session
 def report(session: nox.Session) -> None:
     """Rebuild the report of the runs named: `-- results/runs/NAME`."""

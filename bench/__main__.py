@@ -12,7 +12,7 @@ from typing import NoReturn
 from rich.console import Console
 
 from bench import code, environments, machine, plan, reference, runner, sources
-from bench.contract import Device, Implementation, Trial
+from bench.contract import Implementation, Trial
 from bench.data import open_dataset
 from bench.errors import UserError
 from bench.records import SCHEMA
@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     add("--workload", action="append", metavar="NAME", help="in the profile's place; repeatable")
     add("--mode", action="append", metavar="NAME", help="in the place of each default; repeatable")
     add("--device", default="auto", choices=("auto", "cpu", "cuda"), help="auto: cuda if there")
+    add("--dtype", default="fp32", choices=("fp32", "tf32", "bf16"), help="to compute with (fp32)")
     add(
         "--dataset",
         default="auto",
@@ -92,7 +93,9 @@ def parser() -> argparse.ArgumentParser:
 def start(options: argparse.Namespace, console: Console) -> int:
     """Plan a new run and carry it out."""
     profile = _profile(options)
-    device = _device(options.device)
+    device = machine.chosen_device(options.device)
+    if options.dtype == "tf32" and device == "cpu":
+        raise UserError("--dtype tf32: a way of GPUs to multiply; on a CPU use fp32 or bf16")
     threads = _threads(options.threads)
     if options.seed < 0:
         raise UserError(f"--seed {options.seed}: must not be negative")
@@ -112,6 +115,7 @@ def start(options: argparse.Namespace, console: Console) -> int:
         profile,
         dataset=dataset,
         device=device,
+        precision=options.dtype,
         threads=threads,
         seed=options.seed,
     )
@@ -205,13 +209,6 @@ def _profile(options: argparse.Namespace) -> plan.Profile:
         if value < 1:
             raise UserError(f"--{name.replace('_', '-')} {value}: must be at least 1")
     return replace(known[options.profile], **changes)
-
-
-def _device(wanted: str) -> Device:
-    gpu = machine.describe().gpu
-    if wanted == "cuda" and gpu is None:
-        raise UserError("--device cuda: no CUDA device is visible here; use --device cpu or auto")
-    return "cuda" if wanted != "cpu" and gpu is not None else "cpu"
 
 
 def _threads(wanted: int | None) -> int:

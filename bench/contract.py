@@ -21,8 +21,13 @@ from numpy.typing import NDArray
 from bench.workloads import Optimizer, Workload
 
 Device = Literal["cpu", "cuda"]
-Precision = Literal["fp32", "fp64"]
-"""fp32: true float32, TF32 off. fp64: for proofs. Weights and logits are of that type."""
+Precision = Literal["fp32", "tf32", "bf16", "fp64"]
+"""What is computed with. Weights, running statistics, losses and logits are float32, or float64.
+
+fp32: true float32, TF32 off. tf32: products of a GPU from operands with 10 bits of mantissa. bf16:
+mixed, as the framework does it: layers compute in bfloat16 from float32 weights, the loss is
+float32. fp64: for proofs.
+"""
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 

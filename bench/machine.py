@@ -7,6 +7,8 @@ from pathlib import Path
 import psutil
 import pynvml
 
+from bench.contract import Device
+from bench.errors import UserError
 from bench.records import Machine
 
 
@@ -15,6 +17,17 @@ def usable_cpus() -> list[int]:
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
+
+
+def chosen_device(wanted: str) -> Device:
+    """What ``--device`` means here: ``cpu``, ``cuda``, or ``auto`` for whichever there is.
+
+    Raises ``UserError`` for ``cuda`` where there is none.
+    """
+    gpu = describe().gpu
+    if wanted == "cuda" and gpu is None:
+        raise UserError("--device cuda: no CUDA device is visible here; use --device cpu or auto")
+    return "cuda" if wanted != "cpu" and gpu is not None else "cpu"
 
 
 def describe() -> Machine:

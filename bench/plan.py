@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from bench.contract import Device, Trial
+from bench.contract import Device, Precision, Trial
 from bench.data import DatasetInfo
 from bench.errors import UserError
 from bench.records import RECORDS, SCHEMA, Code, Machine
@@ -67,6 +67,7 @@ def trials(
     *,
     dataset: DatasetInfo,
     device: Device,
+    precision: Precision,
     threads: int,
     seed: int,
 ) -> tuple[Trial, ...]:
@@ -92,7 +93,7 @@ def trials(
                     mode=mode,
                     workload=workload,
                     device=device,
-                    precision="fp32",
+                    precision=precision,
                     threads=threads,
                     block=block,
                     seed=seed + block,

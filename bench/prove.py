@@ -1,4 +1,4 @@
-"""``nox -s prove``: every implementation against the reference, in float64 and float32."""
+"""``nox -s prove``: every implementation against the reference, in every precision."""
 
 import argparse
 import sys
@@ -12,15 +12,20 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench import certificate, environments, reference, sources
-from bench.contract import Precision
+from bench import certificate, environments, machine, reference, sources
+from bench.contract import Device, Precision
 from bench.errors import UserError
 from bench.launch import Outcome, launch
 from bench.runner import worker_cpus
 from bench.workloads import WORKLOADS, Workload
 
-STEPS: dict[Precision, int] = {"fp64": 50, "fp32": certificate.STEPS}
-"""In float64 there is room for many; in float32 rounding takes over after ten."""
+STEPS: dict[Precision, int] = {
+    "fp64": 50,
+    "fp32": certificate.STEPS,
+    "tf32": certificate.STEPS,
+    "bf16": certificate.STEPS,
+}
+"""In float64 there is room for many; with less, rounding takes over after ten."""
 
 TIMEOUT = 3600
 
@@ -34,23 +39,26 @@ class Case(NamedTuple):
     precision: Precision
 
 
-def workloads() -> dict[str, Workload]:
-    """What is proven: every network, with settings at which training is stable.
+def workloads(precision: Precision) -> dict[str, Workload]:
+    """What is proven in a precision: every network.
 
-    Residual networks at their own learning rate of 0.1 amplify rounding from 1e-16 to anything; the
-    full ``resnet18`` is too large for a CPU, and its code is that of the narrow one.
+    In float64 with settings at which training is stable: at their own learning rate of 0.1 residual
+    networks amplify rounding from 1e-16 to anything. ``resnet18-narrow`` stands for ``resnet18``,
+    which is too large for a CPU: the code is the same.
     """
+    narrow = replace(WORKLOADS["resnet18"], name="resnet18-narrow", network="resnet18-narrow")
     proven = {
-        name: certificate.without_dropout(workload)
-        for name, workload in WORKLOADS.items()
+        name: replace(certificate.without_dropout(workload), augmentation=False)
+        for name, workload in {**WORKLOADS, narrow.name: narrow}.items()
         if name != "resnet18"
     }
-    residual = proven["resnet20"]
-    stable = replace(residual.optimizer, learning_rate=0.01, schedule=((20, 0.1), (40, 0.01)))
-    for network in ("resnet20", "resnet18-narrow"):
-        proven[network] = replace(
-            residual, name=network, network=network, optimizer=stable, batch_size=32
+    if precision != "fp64":
+        return proven
+    for name in ("resnet20", "resnet18-narrow"):
+        optimizer = replace(
+            proven[name].optimizer, learning_rate=0.01, schedule=((20, 0.1), (40, 0.01))
         )
+        proven[name] = replace(proven[name], optimizer=optimizer, batch_size=32)
     return proven
 
 
@@ -61,8 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: dict[Case, Outcome] = {}
     status = 0
     try:
-        for case in cases(options):
-            results[case] = prove(case, console)
+        device = machine.chosen_device(options.device)
+        for case in cases(options, device):
+            workload = workloads(case.precision)[case.workload]
+            results[case] = prove(case, workload, console, device=device)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 2
@@ -82,40 +92,59 @@ def parser() -> argparse.ArgumentParser:
         description="Hold every implementation against the float64 reference; print the largest "
         "deviations of logits, losses, updates and weights (README: what is proven).",
     )
-    add = result.add_argument
-    add("--framework", action="append", choices=list(environments.frameworks()))
-    add("--workload", action="append", choices=list(workloads()))
-    add("--precision", action="append", choices=list(STEPS))
-    add("--all-modes", action="store_true", help="every mode, not each framework's default only")
+    arms(result)
+    result.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    result.add_argument("--dtype", action="append", choices=list(STEPS), help="repeatable")
     return result
 
 
-def cases(options: argparse.Namespace) -> Iterator[Case]:
+def arms(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose what is proven."""
+    add = parser.add_argument
+    known, names = list(environments.frameworks()), list(workloads("fp64"))
+    add("--framework", action="append", choices=known, help="repeatable")
+    add("--workload", action="append", choices=names, help="repeatable")
+    add("--all-modes", action="store_true", help="every mode, not each framework's default only")
+
+
+def cases(options: argparse.Namespace, device: Device) -> Iterator[Case]:
     """What the options ask for, in the order of the table."""
     known = environments.frameworks()
-    for workload in options.workload or workloads():
-        for precision in options.precision or STEPS:
+    for workload in options.workload or workloads("fp64"):
+        for precision in options.dtype or [p for p in STEPS if p != "tf32" or device == "cuda"]:
             for framework in options.framework or known:
                 modes = list(known[framework].modes)
                 for mode in modes if options.all_modes else modes[:1]:
                     yield Case(workload, framework, mode, precision)
 
 
-def prove(case: Case, console: Console) -> Outcome:
-    """Run one case in a process of its framework's environment."""
+def prove(
+    case: Case,
+    workload: Workload,
+    console: Console,
+    *,
+    device: Device = "cpu",
+    threads: int = 1,
+    nudges: int = 0,
+) -> Outcome:
+    """Run one case in a process of its framework's environment; raises ``UserError``."""
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False)
 
-    workload, steps = workloads()[case.workload], STEPS[case.precision]
+    if case.precision == "tf32" and device == "cpu":
+        raise UserError("tf32 is a way of GPUs to multiply; on a CPU use fp32 or bf16")
+    steps = STEPS[case.precision]
     trace = reference.trace(workload, cache=sources.default_cache(), report=say, steps=steps)
-    trial = certificate.trial(case.framework, case.mode, workload, case.precision)
+    trial = certificate.trial(
+        case.framework, case.mode, workload, case.precision, device=device, threads=threads
+    )
     with tempfile.TemporaryDirectory() as folder:
         outcome = launch(
             trial,
-            python=environments.environment(case.framework, "cpu", say),
-            worker=("bench.proof", str(trace), str(steps)),
-            cpus=worker_cpus(1),
+            python=environments.environment(case.framework, device, say),
+            worker=("bench.proof", str(trace), str(steps), str(nudges)),
+            cpus=worker_cpus(threads),
             timeout=TIMEOUT,
             log=Path(folder, "log"),
             tick=lambda: None,

@@ -89,7 +89,7 @@ def earn(
     does in evaluation is compared.
     """
     workload = certificate.without_dropout(trial.workload)
-    tolerance = certificate.tolerance(workload.network, trial.precision)
+    tolerance = certificate.tolerance(trial)
     if not trial.workload.dropout:
         found = certificate.trace(trainer, workload, trial.train_images)
         return certificate.certify(found, reference, workload, tolerance)

@@ -2,7 +2,7 @@
 
 After https://flax.readthedocs.io/en/stable/mnist_tutorial.html (Flax 0.12). Inputs are
 ``[batch, 32, 32, 3]`` in 0..1, outputs logits ``[batch, 10]``. Layers have the names of
-``bench.workloads``.
+``bench.workloads``; ``dtype`` is what they compute in, from weights in float32 or float64.
 """
 
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from flax import nnx
 class Listing1(nnx.Module):
     """Two convolutions without padding or pooling, two dense layers."""
 
-    def __init__(self, rngs: nnx.Rngs) -> None:
-        self.conv1 = nnx.Conv(3, 16, (3, 3), padding="VALID", rngs=rngs)
-        self.conv2 = nnx.Conv(16, 32, (3, 3), padding="VALID", rngs=rngs)
-        self.dense1 = nnx.Linear(28 * 28 * 32, 256, rngs=rngs)
-        self.dense2 = nnx.Linear(256, 10, rngs=rngs)
+    def __init__(self, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+        self.conv1 = nnx.Conv(3, 16, (3, 3), padding="VALID", dtype=dtype, rngs=rngs)
+        self.conv2 = nnx.Conv(16, 32, (3, 3), padding="VALID", dtype=dtype, rngs=rngs)
+        self.dense1 = nnx.Linear(28 * 28 * 32, 256, dtype=dtype, rngs=rngs)
+        self.dense2 = nnx.Linear(256, 10, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         x = nnx.relu(self.conv1(x))
@@ -33,11 +33,11 @@ class Listing1(nnx.Module):
 class Listing3(nnx.Module):
     """Two padded convolutions, each followed by pooling, two dense layers."""
 
-    def __init__(self, rngs: nnx.Rngs) -> None:
-        self.conv1 = nnx.Conv(3, 64, (3, 3), padding=1, rngs=rngs)
-        self.conv2 = nnx.Conv(64, 64, (3, 3), padding=1, rngs=rngs)
-        self.dense1 = nnx.Linear(8 * 8 * 64, 512, rngs=rngs)
-        self.dense2 = nnx.Linear(512, 10, rngs=rngs)
+    def __init__(self, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+        self.conv1 = nnx.Conv(3, 64, (3, 3), padding=1, dtype=dtype, rngs=rngs)
+        self.conv2 = nnx.Conv(64, 64, (3, 3), padding=1, dtype=dtype, rngs=rngs)
+        self.dense1 = nnx.Linear(8 * 8 * 64, 512, dtype=dtype, rngs=rngs)
+        self.dense2 = nnx.Linear(512, 10, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         x = nnx.max_pool(nnx.relu(self.conv1(x)), (2, 2), strides=(2, 2))
@@ -50,16 +50,16 @@ class Listing3(nnx.Module):
 class Rosetta(nnx.Module):
     """Four padded convolutions, two of them pooled, with dropout, two dense layers."""
 
-    def __init__(self, rngs: nnx.Rngs) -> None:
-        self.conv1 = nnx.Conv(3, 50, (3, 3), padding=1, rngs=rngs)
-        self.conv2 = nnx.Conv(50, 50, (3, 3), padding=1, rngs=rngs)
+    def __init__(self, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+        self.conv1 = nnx.Conv(3, 50, (3, 3), padding=1, dtype=dtype, rngs=rngs)
+        self.conv2 = nnx.Conv(50, 50, (3, 3), padding=1, dtype=dtype, rngs=rngs)
         self.dropout1 = nnx.Dropout(0.25, rngs=rngs)
-        self.conv3 = nnx.Conv(50, 100, (3, 3), padding=1, rngs=rngs)
-        self.conv4 = nnx.Conv(100, 100, (3, 3), padding=1, rngs=rngs)
+        self.conv3 = nnx.Conv(50, 100, (3, 3), padding=1, dtype=dtype, rngs=rngs)
+        self.conv4 = nnx.Conv(100, 100, (3, 3), padding=1, dtype=dtype, rngs=rngs)
         self.dropout2 = nnx.Dropout(0.25, rngs=rngs)
-        self.dense1 = nnx.Linear(8 * 8 * 100, 512, rngs=rngs)
+        self.dense1 = nnx.Linear(8 * 8 * 100, 512, dtype=dtype, rngs=rngs)
         self.dropout3 = nnx.Dropout(0.5, rngs=rngs)
-        self.dense2 = nnx.Linear(512, 10, rngs=rngs)
+        self.dense2 = nnx.Linear(512, 10, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         x = nnx.relu(self.conv1(x))
@@ -76,13 +76,12 @@ class Rosetta(nnx.Module):
 class BatchNorm(nnx.BatchNorm):
     """Batch normalisation whose running variance takes in the unbiased variance of a batch.
 
-    Flax takes in the biased one;
-    n/(n-1) times it is what PyTorch and cuDNN keep. Flax' momentum is the share that stays, 0.99 by
-    default; its epsilon is 1e-5 like PyTorch's.
+    Flax takes in the biased one; n/(n-1) times it is what PyTorch and cuDNN keep. Flax' momentum is
+    the share that stays, 0.99 by default; its epsilon is 1e-5 like PyTorch's.
     """
 
-    def __init__(self, channels: int, rngs: nnx.Rngs) -> None:
-        super().__init__(channels, momentum=0.9, epsilon=1e-5, rngs=rngs)
+    def __init__(self, channels: int, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+        super().__init__(channels, momentum=0.9, epsilon=1e-5, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         before = self.var[...]
@@ -98,19 +97,26 @@ class BasicBlock(nnx.Module):
     """Two 3x3 convolutions around a shortcut."""
 
     def __init__(
-        self, inputs: int, outputs: int, stride: int, *, projection: bool, rngs: nnx.Rngs
+        self,
+        inputs: int,
+        outputs: int,
+        stride: int,
+        *,
+        projection: bool,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
     ) -> None:
         self.stride = stride
         self.widening = outputs - inputs
-        conv = partial(nnx.Conv, use_bias=False, rngs=rngs)
+        conv = partial(nnx.Conv, use_bias=False, dtype=dtype, rngs=rngs)
         self.conv1 = conv(inputs, outputs, (3, 3), stride, padding=1)
-        self.norm1 = BatchNorm(outputs, rngs)
+        self.norm1 = BatchNorm(outputs, dtype=dtype, rngs=rngs)
         self.conv2 = conv(outputs, outputs, (3, 3), padding=1)
-        self.norm2 = BatchNorm(outputs, rngs)
+        self.norm2 = BatchNorm(outputs, dtype=dtype, rngs=rngs)
         self.projection = projection and stride > 1
         if self.projection:
             self.conv3 = conv(inputs, outputs, (1, 1), stride, padding=0)
-            self.norm3 = BatchNorm(outputs, rngs)
+            self.norm3 = BatchNorm(outputs, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         y = nnx.relu(self.norm1(self.conv1(x)))
@@ -131,19 +137,28 @@ class ResNet(nnx.Module):
     """Stages of basic blocks, He et al., arXiv:1512.03385, section 4.2."""
 
     def __init__(
-        self, widths: tuple[int, ...], blocks: int, *, projection: bool, rngs: nnx.Rngs
+        self,
+        widths: tuple[int, ...],
+        blocks: int,
+        *,
+        projection: bool,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
     ) -> None:
-        self.conv1 = nnx.Conv(3, widths[0], (3, 3), padding=1, use_bias=False, rngs=rngs)
-        self.norm1 = BatchNorm(widths[0], rngs)
+        self.conv1 = nnx.Conv(
+            3, widths[0], (3, 3), padding=1, use_bias=False, dtype=dtype, rngs=rngs
+        )
+        self.norm1 = BatchNorm(widths[0], dtype=dtype, rngs=rngs)
         self.blocks = nnx.List([])
         inputs = widths[0]
         for width in widths:
             for _ in range(blocks):
                 stride = 1 if inputs == width else 2
-                block = BasicBlock(inputs, width, stride, projection=projection, rngs=rngs)
-                self.blocks.append(block)
+                self.blocks.append(
+                    BasicBlock(inputs, width, stride, projection=projection, dtype=dtype, rngs=rngs)
+                )
                 inputs = width
-        self.dense1 = nnx.Linear(inputs, 10, rngs=rngs)
+        self.dense1 = nnx.Linear(inputs, 10, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         x = nnx.relu(self.norm1(self.conv1(x)))

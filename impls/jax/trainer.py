@@ -31,8 +31,11 @@ class JaxTrainer:
     def __init__(self, trial: Trial) -> None:
         self.device = jax.devices(trial.device)[0]
         self.shapes = weight_shapes(trial.workload.network)
-        self.dtype = DTYPES[trial.precision]
-        self.model = NETWORKS[trial.workload.network](rngs=nnx.Rngs(trial.seed))
+        self.held = jnp.float64 if trial.precision == "fp64" else jnp.float32
+        # Flax' mixed precision: layers compute in bfloat16 from float32 weights.
+        self.computed = jnp.bfloat16 if trial.precision == "bf16" else self.held
+        network = NETWORKS[trial.workload.network]
+        self.model = network(dtype=self.computed, rngs=nnx.Rngs(trial.seed))
         if not trial.workload.dropout:
             disable_dropout(self.model)
         self.transform = sgd(trial.workload.optimizer)
@@ -43,7 +46,7 @@ class JaxTrainer:
             state: nnx.State, images: jax.Array, labels: jax.Array, batch: jax.Array
         ) -> tuple[nnx.State, jax.Array]:
             model, optimizer = nnx.merge(graph, state)
-            pixels = scale(images[batch], self.dtype)
+            pixels = scale(images[batch], self.held)
             loss, gradients = nnx.value_and_grad(cross_entropy)(model, pixels, labels[batch])
             optimizer.update(model, gradients)
             return nnx.state((model, optimizer)), loss
@@ -51,7 +54,7 @@ class JaxTrainer:
         def predict(state: nnx.State, images: jax.Array) -> jax.Array:
             model, _ = nnx.merge(graph, state)
             model.eval()
-            return model(scale(images, self.dtype))
+            return model(scale(images, self.held)).astype(self.held)
 
         # The old state is not needed again: its memory may hold the new one.
         self.train_step = jax.jit(train_step, donate_argnums=0)
@@ -64,7 +67,7 @@ class JaxTrainer:
     def load_weights(self, weights: Mapping[str, Floats], /) -> None:
         check_weights(weights, self.shapes)
         for name, variable in variables(self.model).items():
-            variable.set_value(jnp.array(weights[name], self.dtype))
+            variable.set_value(jnp.array(weights[name], self.held))
         self.optimizer = nnx.Optimizer(self.model, self.transform, wrt=nnx.Param)
         # Copied, because the training step gives the state's memory away.
         self.state = jax.tree.map(jnp.copy, nnx.state((self.model, self.optimizer)))
@@ -91,17 +94,14 @@ class JaxTrainer:
 
 
 def cross_entropy(model: nnx.Module, images: jax.Array, labels: jax.Array) -> jax.Array:
-    """Mean cross-entropy of a batch."""
-    logits = model(images)
+    """Mean cross-entropy of a batch, in the type of its images."""
+    logits = model(images).astype(images.dtype)
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
 
 def scale(images: jax.Array, dtype: jnp.dtype) -> jax.Array:
-    """Pixels to 0..1, on the device, in the type the model computes in."""
+    """Pixels to 0..1, on the device."""
     return images.astype(dtype) * (1 / 255)
-
-
-DTYPES = {"fp32": jnp.float32, "fp64": jnp.float64}
 
 
 def disable_dropout(model: nnx.Module) -> None:
@@ -160,6 +160,7 @@ def build(trial: Trial) -> Trainer:
     jax.config.update("jax_default_device", jax.devices(trial.device)[0])
     # The default lets a GPU use TF32, which is not float32: 10 bits of mantissa, not 23
     # (https://docs.jax.dev/en/latest/_autosummary/jax.default_matmul_precision.html).
-    jax.config.update("jax_default_matmul_precision", "highest")
+    products = "tensorfloat32" if trial.precision == "tf32" else "highest"
+    jax.config.update("jax_default_matmul_precision", products)
     jax.config.update("jax_enable_x64", trial.precision == "fp64")  # else float64 becomes float32
     return JaxTrainer(trial)

@@ -70,7 +70,7 @@ class KerasTrainer:
         return float(history.history["loss"][-1])
 
     def logits(self, images: NDArray[np.uint8], /) -> Floats:
-        return self.model.predict_on_batch(images)
+        return self.model.predict_on_batch(images).astype(keras.config.floatx())
 
     def peak_device_bytes(self) -> int | None:
         if not tf.config.list_physical_devices("GPU"):
@@ -151,9 +151,6 @@ def variables(model: keras.Model) -> dict[str, keras.Variable]:
 NAMES = {"gamma": "scale", "beta": "bias", "moving_mean": "mean", "moving_variance": "variance"}
 
 
-FLOATX = {"fp32": "float32", "fp64": "float64"}
-
-
 def libraries() -> dict[str, str]:
     """The backend, and versions of the native libraries it computes with."""
     build = tf.sysconfig.get_build_info()
@@ -179,6 +176,10 @@ def build(trial: Trial) -> Trainer:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     # On by default, and not float32: 10 bits of mantissa, not 23
     # (https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_tensor_float_32_execution).
-    tf.config.experimental.enable_tensor_float_32_execution(enabled=False)
-    keras.config.set_floatx(FLOATX[trial.precision])
+    tf.config.experimental.enable_tensor_float_32_execution(enabled=trial.precision == "tf32")
+    keras.config.set_floatx("float64" if trial.precision == "fp64" else "float32")
+    # https://keras.io/api/mixed_precision/: float32 weights, layers compute in bfloat16.
+    keras.config.set_dtype_policy(
+        "mixed_bfloat16" if trial.precision == "bf16" else keras.config.floatx()
+    )
     return KerasTrainer(trial)

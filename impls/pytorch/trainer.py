@@ -30,9 +30,15 @@ class PyTorchTrainer:
         self.device = torch.device(trial.device)
         self.workload = trial.workload
         self.shapes = weight_shapes(trial.workload.network)
-        self.model = NETWORKS[trial.workload.network]().to(self.device, DTYPES[trial.precision])
+        dtype = torch.float64 if trial.precision == "fp64" else torch.float32
+        self.model = NETWORKS[trial.workload.network]().to(self.device, dtype)
         if not trial.workload.dropout:
             disable_dropout(self.model)
+        # Convolutions and matrix products in bfloat16, the loss in float32
+        # (https://docs.pytorch.org/docs/stable/amp.html).
+        self.autocast = torch.autocast(
+            trial.device, torch.bfloat16, enabled=trial.precision == "bf16"
+        )
         self.loss = MODES[trial.mode](loss)
 
     def load_data(self, images: NDArray[np.uint8], labels: NDArray[np.int32], /) -> None:
@@ -54,7 +60,8 @@ class PyTorchTrainer:
         losses = []
         for batch in torch.from_numpy(batches).to(self.device):
             self.optimizer.zero_grad()
-            loss = self.loss(self.model, self.images[batch], self.labels[batch])
+            with self.autocast:
+                loss = self.loss(self.model, self.images[batch], self.labels[batch])
             loss.backward()
             self.optimizer.step()
             for scheduler in self.schedulers:
@@ -68,7 +75,9 @@ class PyTorchTrainer:
     def logits(self, images: NDArray[np.uint8], /) -> Floats:
         self.model.eval()
         pixels = scale(channels_first(images).to(self.device), self.model)
-        return self.model(pixels).cpu().numpy()
+        with self.autocast:
+            logits = self.model(pixels)
+        return logits.to(pixels.dtype).cpu().numpy()
 
     def peak_device_bytes(self) -> int | None:
         if self.device.type == "cpu":
@@ -87,8 +96,6 @@ def scale(images: Tensor, model: nn.Module) -> Tensor:
 
 
 MODES = {"eager": lambda loss: loss, "compile": torch.compile}
-
-DTYPES = {"fp32": torch.float32, "fp64": torch.float64}
 
 
 def disable_dropout(model: nn.Module) -> None:
@@ -201,7 +208,7 @@ def build(trial: Trial) -> Trainer:
     torch.set_num_threads(trial.threads)
     if torch.get_num_interop_threads() != 1:  # may be set once in a process
         torch.set_num_interop_threads(1)
-    # By default convolutions on a GPU use TF32, which is not float32: 10 bits of mantissa, not 23
-    # (https://docs.pytorch.org/docs/stable/notes/cuda.html).
-    torch.backends.fp32_precision = "ieee"
+    # By default convolutions on a GPU use TF32, which is not float32: 10 bits of mantissa, not 23;
+    # matrix products do not (https://docs.pytorch.org/docs/stable/notes/cuda.html).
+    torch.backends.fp32_precision = "tf32" if trial.precision == "tf32" else "ieee"
     return PyTorchTrainer(trial)

@@ -2,7 +2,8 @@
 
 After https://www.tensorflow.org/guide/core/mlp_core (TensorFlow 2.21), which builds layers from
 ``tf.Module`` without Keras. Inputs are ``[batch, 32, 32, 3]`` in 0..1, outputs logits
-``[batch, 10]``. Layers have the names of ``bench.workloads``.
+``[batch, 10]``. Layers have the names of ``bench.workloads``; they hold their variables in
+``dtype`` and compute in the type of their input, bfloat16 or the same.
 """
 
 from collections.abc import Callable
@@ -36,8 +37,8 @@ class Conv(tf.Module):
         self.padding = around if padding and stride > 1 else unit
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        x = tf.nn.conv2d(x, self.kernel, self.stride, self.padding)
-        return x if self.bias is None else tf.nn.bias_add(x, self.bias)
+        x = tf.nn.conv2d(x, tf.cast(self.kernel, x.dtype), self.stride, self.padding)
+        return x if self.bias is None else tf.nn.bias_add(x, tf.cast(self.bias, x.dtype))
 
 
 class Dense(tf.Module):
@@ -49,7 +50,8 @@ class Dense(tf.Module):
         self.bias = tf.Variable(tf.zeros([outputs], dtype))
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        return tf.nn.bias_add(tf.matmul(x, self.kernel), self.bias)
+        x = tf.matmul(x, tf.cast(self.kernel, x.dtype))
+        return tf.nn.bias_add(x, tf.cast(self.bias, x.dtype))
 
 
 class BatchNorm(tf.Module):
@@ -90,7 +92,9 @@ class BatchNorm(tf.Module):
         return self.normalise(x, mean, variance)
 
     def normalise(self, x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor) -> tf.Tensor:
-        return tf.nn.batch_normalization(x, mean, variance, self.bias, self.scale, 1e-5)
+        y = tf.cast(x, mean.dtype)
+        y = tf.nn.batch_normalization(y, mean, variance, self.bias, self.scale, 1e-5)
+        return tf.cast(y, x.dtype)
 
 
 class Dropout(tf.Module):

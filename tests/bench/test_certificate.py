@@ -10,7 +10,7 @@ import pytest
 
 from bench import certificate, reference
 from bench.certificate import Trace
-from bench.contract import Floats
+from bench.contract import Floats, Precision
 from bench.errors import UserError
 from bench.workloads import WORKLOADS, Optimizer, Workload
 
@@ -21,7 +21,15 @@ SMALL = Workload(
     batch_size=2,
     epochs=1,
 )
-TOLERANCE = certificate.tolerance("listing3", "fp64")
+
+
+def tolerance(
+    workload: Workload, precision: Precision, framework: str = "pytorch"
+) -> certificate.Tolerance:
+    return certificate.tolerance(certificate.trial(framework, "any", workload, precision))
+
+
+TOLERANCE = tolerance(SMALL, "fp64")
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +138,54 @@ def test_a_reference_that_cannot_be_computed_is_one_line(tmp_path: Path) -> None
 
 def test_every_workload_has_a_tolerance_and_float64_has_the_tightest() -> None:
     for workload in WORKLOADS.values():
-        loose = certificate.tolerance(workload.network, "fp32")
-        assert loose.first_loss <= 1e-5
-        assert certificate.tolerance(workload.network, "fp64").weights == 1e-11
+        single, half = (tolerance(workload, p) for p in ("fp32", "bf16"))
+        assert tolerance(workload, "fp64").weights == 1e-11
+        assert max(single.first_logits, single.first_loss) < 1e-5
+        assert single.first_update < 1e-3
+        assert half.first_logits < 0.05
+        assert tolerance(workload, "tf32").first_logits == half.first_logits / 8
+
+
+def test_other_settings_are_held_as_tightly_in_the_first_step_only() -> None:
+    own = WORKLOADS["listing3"]
+    other = replace(own, optimizer=replace(own.optimizer, momentum=0.9))
+    as_published, varied = (tolerance(w, "fp32") for w in (own, other))
+    assert varied.first_update == as_published.first_update
+    assert varied.losses > as_published.losses
+
+
+def test_what_was_never_measured_is_held_to_the_widest_spread() -> None:
+    for precision in ("fp32", "bf16"):
+        unknown = tolerance(WORKLOADS["resnet20"], precision, "another")
+        known = (tolerance(w, precision) for w in WORKLOADS.values())
+        assert all(values.first_update <= unknown.first_update for values in known)
+
+
+def test_no_batch_has_more_than_a_few_images_and_its_size_does_not_choose_them() -> None:
+    pixels, labels = certificate.images(WORKLOADS["listing3"], 0)
+    batch = pixels[:64]
+    assert len(np.unique(batch, axis=0)) == certificate.DISTINCT
+    assert len(np.unique(labels[:64])) > certificate.DISTINCT
+    larger, _ = certificate.images(replace(WORKLOADS["listing3"], batch_size=128), 0)
+    assert (larger[128:132] == pixels[64:68]).all()
+
+
+def test_a_nudge_is_one_unit_in_the_last_place_and_counts_as_the_start(trace: Trace) -> None:
+    weights, nudged = (certificate.start(SMALL, nudge=nudge) for nudge in (0, 1))
+    for name, value in weights.items():
+        assert (np.nextafter(value, nudged[name]) == nudged[name]).all()
+        assert (value != nudged[name]).all()
+    trial = certificate.trial("reference", "numpy", SMALL, "fp64")
+    trainer = import_module("impls.reference.trainer").build(trial)
+    found = certificate.trace(trainer, SMALL, 0, nudge=1)
+    single = tolerance(SMALL, "fp32")
+    assert certificate.certify(found, trace, SMALL, single, nudge=1).failure == ""
+    assert certificate.certify(found, trace, SMALL, TOLERANCE, nudge=1).failure != ""
+
+
+def test_the_worst_of_several_is_the_largest_of_each_and_the_first_failure(trace: Trace) -> None:
+    good = certificate.certify(trace, trace, SMALL, TOLERANCE)
+    off = certificate.certify(replace(trace, logits=trace.logits + 1), trace, SMALL, TOLERANCE)
+    lost = replace(off, losses=None, failure="another")
+    found = certificate.worst([good, off, lost])
+    assert found == replace(off, losses=None)

@@ -20,7 +20,14 @@ ARMS = [("pytorch", "eager"), ("tensorflow", "graph"), ("keras", "fit"), ("jax",
 def planned(seed: int = 0, **changes: Any) -> tuple[Trial, ...]:
     profile = replace(plan.profiles()["quick"], **changes)
     return plan.trials(
-        ARMS, WORKLOADS, profile, dataset=DATASET, device="cpu", threads=1, seed=seed
+        ARMS,
+        WORKLOADS,
+        profile,
+        dataset=DATASET,
+        device="cpu",
+        precision="fp32",
+        threads=1,
+        seed=seed,
     )
 
 
@@ -70,6 +77,7 @@ def test_epochs_are_the_profiles_or_the_workloads() -> None:
         plan.profiles()["article"],
         dataset=DATASET,
         device="cpu",
+        precision="bf16",
         threads=1,
         seed=0,
     )

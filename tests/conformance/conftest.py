@@ -16,10 +16,13 @@ import pytest
 from numpy.typing import NDArray
 
 from bench import certificate
-from bench.contract import Implementation, Trainer
+from bench.contract import Implementation, Precision, Trainer
 from bench.workloads import Optimizer, Workload
+from impls.reference.trainer import build as build_reference
 
 BUILD = Callable[..., Trainer]
+REFERENCE = Callable[[Workload], certificate.Trace]
+TOLERANCE = Callable[[Workload, Precision], certificate.Tolerance]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,16 +55,36 @@ def module(implementation: Implementation) -> ModuleType:
 
 @pytest.fixture(scope="session")
 def build(module: ModuleType, implementation: Implementation) -> BUILD:
-    """Trainers by workload and mode; each is built (and compiled) once."""
+    """Trainers by workload, mode and precision; each is built (and compiled) once."""
 
     @cache
-    def built(workload: Workload, mode: str = "") -> Trainer:
+    def built(workload: Workload, mode: str = "", precision: Precision = "fp32") -> Trainer:
         chosen = mode or next(iter(implementation.modes))
-        trial = certificate.trial(implementation.name, chosen, workload, "fp32")
+        trial = certificate.trial(implementation.name, chosen, workload, precision)
         trainer: Trainer = module.build(replace(trial, workload=workload))
         return trainer
 
     return built
+
+
+@pytest.fixture(scope="session")
+def tolerance(implementation: Implementation) -> TOLERANCE:
+    """What rounding explains, by workload and precision, in this framework."""
+    return lambda workload, precision: certificate.tolerance(
+        certificate.trial(implementation.name, "any", workload, precision)
+    )
+
+
+@pytest.fixture(scope="session")
+def reference() -> REFERENCE:
+    """The reference's trace of a workload, computed once."""
+
+    @cache
+    def computed(workload: Workload) -> certificate.Trace:
+        trial = certificate.trial("reference", "numpy", workload, "fp64")
+        return certificate.trace(build_reference(trial), workload, 0)
+
+    return computed
 
 
 BATCH = 16

@@ -66,8 +66,8 @@ def norm(patch: pytest.MonkeyPatch, **attributes: Any) -> None:
     """Batch normalisations with other attributes."""
     true = networks.BatchNorm.__init__
 
-    def init(self: Any, channels: int, rngs: Any) -> None:
-        true(self, channels, rngs)
+    def init(self: Any, channels: int, **settings: Any) -> None:
+        true(self, channels, **settings)
         for name, value in attributes.items():
             setattr(self, name, value)
 

@@ -1,0 +1,43 @@
+"""TensorFlow normalises in float32 by a fused kernel, and in float64, where it has none, otherwise.
+
+What is proven in float64 is therefore not what is timed; here the two are held against each other.
+"""
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.contract import Implementation
+
+
+@pytest.fixture
+def networks(implementation: Implementation) -> Any:
+    if implementation.name != "tensorflow":
+        pytest.skip("only TensorFlow has two ways")
+    return import_module("impls.tensorflow.networks")
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_the_fused_normalisation_is_the_unfused_one(networks: Any, count: int) -> None:
+    tf = import_module("tensorflow")
+    random = np.random.default_rng(count)
+    x = tf.constant(random.normal(1, 2, (count, 4, 4, 3)), tf.float32)
+    weights = random.uniform(0.5, 1.5, (4, 3))
+    upstream = tf.constant(random.normal(size=x.shape), tf.float32)
+
+    def trained(way: str) -> list[Any]:
+        layer = networks.BatchNorm(3, dtype=tf.float32)
+        variables = (layer.scale, layer.bias, layer.mean, layer.variance)
+        for variable, value in zip(variables, weights, strict=True):
+            variable.assign(value)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, True) if way == "fused" else layer.train_unfused(x)
+            total = tf.reduce_sum(y * upstream)
+        gradients = tape.gradient(total, (x, layer.scale, layer.bias))
+        return [y, layer.mean, layer.variance, *gradients]
+
+    for fused, unfused in zip(trained("fused"), trained("unfused"), strict=True):
+        np.testing.assert_allclose(fused, unfused, rtol=2e-5, atol=2e-5)
