@@ -1,4 +1,6 @@
 """Turns the records of a run into tables and a page. Runs nothing and loads no framework.
 
-``load`` reads, ``statistics`` estimates, ``tables`` arranges, ``page`` writes and prints.
+``load`` reads, ``statistics`` estimates, ``bootstrap`` gives a second opinion, ``decisions`` comes
+to verdicts, ``tables`` arranges, ``page`` writes and prints. ``coverage`` measures, on simulated
+data, how often intervals and verdicts are wrong.
 """
