@@ -95,7 +95,7 @@ def write_report(folder: Path) -> Report:
     return report
 
 
-_OUR_CSV = re.compile(r"\d+-(comparison|unfinished|environment|epochs)\.csv")
+_OUR_CSV = re.compile(r"\d+-(comparison|ratios|unfinished|environment|epochs)\.csv")
 """Names of the tables of earlier reports; other files in the folder are not ours to delete."""
 
 
@@ -112,7 +112,7 @@ def print_tables(console: Console, report: Report) -> None:
         note = _dataset_note(section)
         if note:
             console.print(Text(note))
-        for table in (section.comparison, section.unfinished):
+        for table in (section.comparison, section.ratios, section.unfinished):
             if len(table.rows):
                 console.print(_console_table(table))
     if len(report.sections) > 1:
@@ -122,8 +122,8 @@ def print_tables(console: Console, report: Report) -> None:
 
 
 _SPREAD = (
-    "Numbers are medians over the repeats, with the lowest and highest where these differ. This "
-    "range is not a confidence interval."
+    "Numbers are medians over the repeats, with the lowest and highest where these differ: no "
+    "confidence interval. Ratios have one."
 )
 
 
@@ -247,7 +247,8 @@ def _reading(report: Report) -> Iterator[str]:
     described = {
         column.title: column.meaning
         for section in report.sections
-        for column in section.comparison.shown
+        for table in (section.comparison, section.ratios)
+        for column in table.shown
         if column.meaning
     }
     for title, meaning in described.items():

@@ -11,7 +11,9 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
+from report.decisions import MINIMUM_BLOCKS
 from report.load import Run
+from report.ratios import speed_ratios
 from report.statistics import summarise
 
 SECTION_KEYS = (
@@ -121,6 +123,7 @@ class Section:
     problems: tuple[str, ...]
     """Why trials that ended well were left out of the comparison and the epochs, a line each."""
     comparison: Table
+    ratios: Table
     unfinished: Table
     environment: Table
     epochs: Table
@@ -128,7 +131,7 @@ class Section:
     @property
     def tables(self) -> tuple[Table, ...]:
         """All tables, in the order of reading."""
-        return (self.comparison, self.unfinished, self.environment, self.epochs)
+        return (self.comparison, self.ratios, self.unfinished, self.environment, self.epochs)
 
     @property
     def heading(self) -> str:
@@ -174,6 +177,13 @@ def _ranged(factor: float = 1, digits: Callable[[float], str] = _digits) -> Call
         return (digits(factor * median), "" if lowest == highest else f"{lowest}-{highest}")
 
     return show
+
+
+def _limits(low: float, high: float) -> str:
+    """An interval's limits; none where it is unbounded, as of one block."""
+    if low == 0 or np.isinf(high):
+        return "no interval"
+    return f"{low:.2f} to {high:.2f}"
 
 
 def _with_range(key: str) -> tuple[str, str, str]:
@@ -285,6 +295,45 @@ _REPEATS = Column(
     meaning="trials that the row's numbers are from, of all that were recorded",
 )
 
+_RATIOS = (
+    Column(keys=("against",), title="against", show=_text),
+    Column(
+        keys=("ratio", "ratio_low", "ratio_high"),
+        title="times as fast",
+        better="higher",
+        show=lambda ratio, low, high: (f"{ratio:.2f}", _limits(low, high)),
+        meaning="the other's time per step divided by this arm's, paired by block, with its "
+        "interval at 95%: paired t below eight blocks, else exact signed-rank",
+    ),
+    Column(keys=("blocks",), title="blocks", show=_text),
+    Column(
+        keys=("verdict", "blocks"),
+        title="verdict",
+        show=lambda verdict, blocks: (
+            verdict,
+            "provisional" if blocks < MINIMUM_BLOCKS and verdict != "inconclusive" else "",
+        ),
+        meaning=f"whether it is faster or slower by more than the margin, or equal within it; "
+        f"provisional with fewer than {MINIMUM_BLOCKS} blocks. Inconclusive is not equal",
+    ),
+    Column(keys=("reason",), title="why", show=_text, page_only=True),
+    Column(
+        keys=("detectable",),
+        title="detectable",
+        unit="%",
+        show=lambda share: ("-" if np.isnan(share) else _digits(100 * share), ""),
+        page_only=True,
+        meaning="the smallest difference that so many blocks find four times of five",
+    ),
+    Column(
+        keys=("blocks_needed",),
+        title="blocks needed",
+        show=lambda blocks: ("-" if np.isnan(blocks) else f"{blocks:.0f}", ""),
+        page_only=True,
+        meaning="blocks that find a difference of the margin's size nine times of ten",
+    ),
+)
+
 _EPOCH_RESULTS = (
     Column(keys=_with_range("seconds"), title="time", unit="s", better="lower", show=_ranged()),
     Column(keys=_with_range("loss"), title="training loss", better="lower", show=_ranged()),
@@ -350,6 +399,7 @@ def _section(trials: pd.DataFrame, epochs: pd.DataFrame) -> Section:
         .sort_values(list(_SPECIFICATION), ignore_index=True),
         problems=tuple(problems),
         comparison=_comparison(trials, compared),
+        ratios=_ratios(compared, epochs),
         unfinished=_unfinished(trials[trials["status"] != "ok"]),
         environment=_environment(ok),
         epochs=_epochs(compared, epochs),
@@ -407,6 +457,17 @@ def _comparison(trials: pd.DataFrame, compared: pd.DataFrame) -> Table:
         key="comparison",
         title="Comparison",
         columns=(_WORKLOAD, _ARM, *_RESULTS, _CERTIFICATE, _REPEATS),
+        rows=rows,
+    )
+
+
+def _ratios(compared: pd.DataFrame, epochs: pd.DataFrame) -> Table:
+    """How many times as fast as one of them the other arms of each workload are."""
+    rows = speed_ratios(compared, epochs)
+    return Table(
+        key="ratios",
+        title="Speed as a ratio",
+        columns=(_WORKLOAD, _ARM, *_RATIOS),
         rows=rows,
     )
 

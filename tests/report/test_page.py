@@ -36,7 +36,7 @@ def test_a_full_run(full_records: list[Record], write_run: Writer) -> None:
     assert "## 1. cifar10 aaaaaaaaaaaa, cpu, fp32, 4 threads, 1,000 training images" in text
     assert "| listing1 | pytorch (eager) | 750 (667-1000) | 188 (125-250) |" in text
     assert "A row has 3 repeats" in text
-    assert "not a confidence interval" in text
+    assert "no confidence interval" in text
     assert "Some CPU, 8 logical processors, no GPU, Linux 6.1, 16.0 GiB memory" in text
     assert "    python -m report 2025-11-23\n" in text
     assert "Warning" not in text
@@ -65,6 +65,7 @@ def test_csv_files_hold_full_precision(full_records: list[Record], write_run: Wr
         "1-comparison.csv",
         "1-environment.csv",
         "1-epochs.csv",
+        "1-ratios.csv",
         "1-unfinished.csv",
     ]
     rows = pd.read_csv(run / "tables" / "1-comparison.csv")
