@@ -286,11 +286,11 @@ def tolerance(trial: Trial) -> Tolerance:
     """What rounding explains: a margin over what it was seen to do (``spread.toml``).
 
     fp64: 1e-11 throughout. fp32: ten times the framework's own spread, and not below ten units of
-    rounding; the first step is held to about a millionth in shallow networks. Later steps of
-    residual networks amplify rounding beyond use; they are proven in float64. bf16: three times the
-    spread, which says much of the forward pass and the losses, and of updates only that they are no
-    others. tf32, which has three bits more than bfloat16: the same, for logits and the first loss
-    an eighth.
+    rounding; the first step is held to about a millionth, its update to a ten-thousandth. Later
+    steps of residual networks amplify rounding beyond use; they are proven in float64. bf16: three
+    times the spread, which says much of the forward pass and the losses, and of updates only that
+    they are no others. tf32, which has three bits more than bfloat16: the same, for logits and the
+    first loss an eighth.
 
     The spread of later steps is that of the workload's own settings; with others, the first step
     is held as tightly, later ones as if there were ties (``TIES``), or to the widest spread of any
@@ -306,6 +306,9 @@ def tolerance(trial: Trial) -> Tolerance:
     measured = alike.get(Measured(network, seen, trial.framework), Tolerance(**widest))
     margin, unit = MARGINS[seen]
     allowed = {name: margin * max(value, unit) for name, value in asdict(measured).items()}
+    if seen == "fp32":
+        # A gradient sums up to 2**17 values, in an order that each mode's kernels choose.
+        allowed["first_update"] = max(allowed["first_update"], margin * 2**-17)
     if not _as_published(trial.workload):
         normalised = any(name.endswith(".variance") for name in weight_shapes(network))
         later = {name: margin * widest[name] for name in TIES} if normalised else TIES

@@ -1,6 +1,8 @@
 """Carries out a plan: one trial after the other, each kept as a record before the next starts."""
 
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,7 +55,15 @@ def execute(
     waiting = [(position, t) for position, t in enumerate(plan.trials) if t.name not in done]
     (folder / LOGS).mkdir(exist_ok=True)
     counts: dict[str, int] = {}
-    with RunProgress(console, [trial for _, trial in waiting]) as progress:
+    with (
+        RunProgress(console, [trial for _, trial in waiting]) as progress,
+        interrupts() as check,
+    ):
+
+        def tick() -> None:
+            progress.tick()
+            check()
+
         for position, trial in waiting:
             progress.begin(trial)
             started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -68,7 +78,7 @@ def execute(
                 cpus=worker_cpus(trial.threads),
                 timeout=plan.timeout,
                 log=folder / LOGS / f"{trial.name}.log",
-                tick=progress.tick,
+                tick=tick,
             )
             append_record(
                 folder,
@@ -93,3 +103,28 @@ def execute(
             progress.end(outcome)
             counts[outcome.status] = counts.get(outcome.status, 0) + 1
     return counts
+
+
+@contextmanager
+def interrupts() -> Iterator[Callable[[], None]]:
+    """Give a function that raises ``KeyboardInterrupt`` once Ctrl-C was pressed.
+
+    The exception of the signal itself may be lost: Python drops what is raised in a finaliser, and
+    the run would go on.
+    """
+    pressed = False
+
+    def handle(_signal: int, _frame: object) -> None:
+        nonlocal pressed
+        pressed = True
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if pressed:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)
