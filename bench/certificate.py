@@ -33,7 +33,15 @@ from numpy.typing import NDArray
 
 from bench.contract import Device, Floats, Precision, Trainer, Trial
 from bench.weights import initial_weights
-from bench.workloads import CLASSES, IMAGE_SHAPE, NETWORKS, WORKLOADS, Workload, weight_shapes
+from bench.workloads import (
+    CLASSES,
+    IMAGE_SHAPE,
+    NETWORKS,
+    WORKLOADS,
+    Optimizer,
+    Workload,
+    weight_shapes,
+)
 
 DISTINCT = 4
 """Images per batch: few, so that few activations are next to a tie (see above)."""
@@ -355,7 +363,16 @@ def _as_published(workload: Workload) -> bool:
     """Whether the settings are the network's own, for which the spread was measured."""
     network = "resnet18" if workload.network == "resnet18-narrow" else workload.network
     own = WORKLOADS[network]
-    return (workload.optimizer, workload.batch_size) == (own.optimizer, own.batch_size)
+    return (_within(workload.optimizer, STEPS), workload.batch_size) == (
+        _within(own.optimizer, STEPS),
+        own.batch_size,
+    )
+
+
+def _within(optimizer: Optimizer, steps: int) -> Optimizer:
+    """What of the optimizer ``steps`` steps can see: no change of rate after them."""
+    schedule = tuple(change for change in optimizer.schedule if change[0] < steps)
+    return replace(optimizer, schedule=schedule)
 
 
 def trial(
@@ -395,7 +412,7 @@ def key(workload: Workload, steps: int, seed: int | None = None) -> str:
         _seed(workload, seed),
         steps,
         repr(NETWORKS[workload.network]),
-        asdict(without_dropout(workload)),
+        asdict(replace(without_dropout(workload), optimizer=_within(workload.optimizer, steps))),
     )
     return sha256(json.dumps(determined, sort_keys=True).encode()).hexdigest()[:16]
 

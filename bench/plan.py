@@ -14,7 +14,7 @@ from bench.contract import Device, Precision, Trial
 from bench.data import DatasetInfo
 from bench.errors import UserError
 from bench.records import RECORDS, SCHEMA, Code, Machine
-from bench.workloads import WORKLOADS
+from bench.workloads import WORKLOADS, shortened
 
 PLAN = "plan.json"
 
@@ -87,6 +87,8 @@ def trials(
                 raise UserError(
                     f"{name} needs at least {workload.batch_size} training images, not {train}"
                 )
+            epochs = profile.epochs or workload.epochs
+            workload = shortened(workload, epochs * (train // workload.batch_size))
             planned += [
                 Trial(
                     framework=framework,
@@ -99,7 +101,7 @@ def trials(
                     seed=seed + block,
                     train_images=train,
                     test_images=min(profile.test_images, dataset.test_images),
-                    epochs=profile.epochs or workload.epochs,
+                    epochs=epochs,
                 )
                 for framework, mode in generator.sample(arms, len(arms))
             ]

@@ -12,7 +12,7 @@ from bench import certificate, reference
 from bench.certificate import Trace
 from bench.contract import Floats, Precision
 from bench.errors import UserError
-from bench.workloads import WORKLOADS, Optimizer, Workload
+from bench.workloads import WORKLOADS, Optimizer, Workload, shortened
 
 SMALL = Workload(
     name="small",
@@ -152,6 +152,14 @@ def test_other_settings_are_held_as_tightly_in_the_first_step_only() -> None:
     as_published, varied = (tolerance(w, "fp32") for w in (own, other))
     assert varied.first_update == as_published.first_update
     assert varied.losses > as_published.losses
+
+
+def test_a_schedule_is_another_setting_only_where_the_certificate_sees_it() -> None:
+    whole = WORKLOADS["resnet20"]
+    late, early = shortened(whole, 1000), shortened(whole, 10)
+    assert tolerance(late, "fp32") == tolerance(whole, "fp32") != tolerance(early, "fp32")
+    keys = {certificate.key(workload, 10) for workload in (whole, late, early)}
+    assert len(keys) == 2
 
 
 def test_what_was_never_measured_is_held_to_the_widest_spread() -> None:

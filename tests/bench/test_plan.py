@@ -84,6 +84,22 @@ def test_epochs_are_the_profiles_or_the_workloads() -> None:
     assert {t.epochs for t in article} == {10}
 
 
+def test_a_schedule_is_spread_over_the_steps_that_are_planned() -> None:
+    (trial,) = plan.trials(
+        ARMS[:1],
+        ["resnet20"],
+        replace(plan.profiles()["quick"], repeats=1, epochs=4),
+        dataset=DATASET,
+        device="cpu",
+        precision="fp32",
+        threads=1,
+        seed=0,
+    )
+    steps = trial.epochs * (trial.train_images // trial.workload.batch_size)
+    shares = [round(step / steps, 1) for step, _ in trial.workload.optimizer.schedule]
+    assert shares == [0.5, 0.8]
+
+
 def test_a_plan_is_loaded_as_saved(tmp_path: Path, make_plan: Callable[..., plan.Plan]) -> None:
     saved = make_plan()
     plan.save(tmp_path, saved)

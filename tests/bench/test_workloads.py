@@ -1,3 +1,4 @@
+from dataclasses import replace
 from math import prod
 
 import pytest
@@ -20,6 +21,7 @@ from bench.workloads import (
     Subsample,
     describe,
     multiply_adds,
+    shortened,
     weight_shapes,
 )
 
@@ -186,3 +188,13 @@ def test_workloads_are_their_sources_settings() -> None:
         assert steps == sorted(set(steps))
         # 64,000 steps, of which an epoch of 50,000 images holds 390 whole batches of 128.
         assert not steps or abs(workload.epochs * (50_000 // workload.batch_size) - 64_000) < 390
+
+
+def test_a_shortened_training_has_its_schedule_at_the_same_shares() -> None:
+    whole = WORKLOADS["resnet20"]
+    assert shortened(whole, 164 * 390) == whole
+    five = shortened(whole, 5 * 390)
+    assert five.optimizer.schedule == ((976, 0.1), (1463, 0.01))
+    assert replace(five, optimizer=whole.optimizer) == whole
+    assert shortened(whole, 1).optimizer.schedule == ((1, 0.1), (2, 0.01))
+    assert shortened(WORKLOADS["listing1"], 3) == WORKLOADS["listing1"]
