@@ -14,7 +14,11 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "tests"]
 
 ROOT = Path(__file__).parent
-FRAMEWORKS = sorted(path.parent.name for path in (ROOT / "impls").glob("*/requirements.cpu.in"))
+# Every environment an implementation runs in: impls/keras/requirements.jax.cpu.in is "keras-jax".
+ENVIRONMENTS = {
+    "-".join((path.parent.name, *path.name.split(".")[1:-2])): path
+    for path in sorted((ROOT / "impls").glob("*/requirements.*cpu.in"))
+}
 # CPU and CUDA stacks of each framework; every Python from 3.11 on gets the same versions.
 COMPILE = (
     *("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),
@@ -41,6 +45,12 @@ def spread(session: nox.Session) -> None:
     run(session, "bench.spread", *session.posargs)
 
 
+@nox.session(default=False)
+def calibrate(session: nox.Session) -> None:
+    """Measure the suite itself: false alarms, what it finds, what it costs (hours)."""
+    run(session, "bench.calibrate", *session.posargs)
+
+
 @nox.session
 def report(session: nox.Session) -> None:
     """Rebuild the report of the runs named: `-- results/runs/NAME`."""
@@ -52,20 +62,21 @@ def tests(session: nox.Session) -> None:
     """All tests: harness and report here, then every implementation in its own environment."""
     install(session, "tests")
     session.run("pytest", "--ignore=tests/conformance", "--ignore=tests/faults", *session.posargs)
-    for framework in FRAMEWORKS if not session.posargs else ():
-        session.notify(f"conformance(framework='{framework}')")
+    for name in ENVIRONMENTS if not session.posargs else ():
+        session.notify(f"conformance(framework='{name}')")
 
 
 @nox.session(default=False)
-@nox.parametrize("framework", FRAMEWORKS)
+@nox.parametrize("framework", list(ENVIRONMENTS))
 def conformance(session: nox.Session, framework: str) -> None:
-    """The contract's exam for one implementation, in that framework's environment."""
+    """The contract's exam for one implementation, in one of that framework's environments."""
     install(session, f"conformance-{framework}")
-    session.run("pytest", "tests/conformance", f"--framework={framework}", *session.posargs)
+    name, _, environment = framework.partition("-")
+    session.run("python", "-m", "tests.conformance", name, environment, *session.posargs)
 
 
 @nox.session(default=False)
-@nox.parametrize("framework", FRAMEWORKS)
+@nox.parametrize("framework", [name for name in ENVIRONMENTS if "-" not in name])
 def faults(session: nox.Session, framework: str) -> None:
     """Does the certificate notice mistakes? Every seeded fault, in that framework (minutes)."""
     install(session, f"conformance-{framework}")
@@ -90,16 +101,22 @@ def lock(session: nox.Session) -> None:
     options = [*COMPILE, *session.posargs]
     for group in ("harness", "tests", "lint"):
         session.run(*options, "--group", group, "--output-file", f"locks/{group}.txt")
-    for framework in FRAMEWORKS:
-        folder = Path("impls", framework)
-        for device in ("cpu", "cuda"):
-            name = folder / f"requirements.{device}"
-            session.run(*options, f"{name}.in", "--output-file", f"{name}.txt")
+    # A framework's second environments are held to what is in the first ones: those come last.
+    for name, cpu in sorted(ENVIRONMENTS.items(), key=lambda item: ("-" in item[0], item[0])):
+        for source in (cpu, cpu.with_name(cpu.name.replace(".cpu.", ".cuda."))):
+            pinned = source.with_suffix(".txt").relative_to(ROOT)
+            session.run(*options, str(source.relative_to(ROOT)), "--output-file", str(pinned))
         session.run(
-            *(*options, f"{folder}/requirements.cpu.in", "--group", "conformance"),
-            *("--constraints", f"{folder}/requirements.cpu.txt"),
-            *("--output-file", f"locks/conformance-{framework}.txt"),
+            *(*options, str(cpu.relative_to(ROOT)), "--group", "conformance"),
+            *("--constraints", str(cpu.with_suffix(".txt").relative_to(ROOT))),
+            *("--output-file", f"locks/conformance-{name}.txt"),
         )
+    # The tools that `calibrate` holds the suite against, beside the PyTorch that it measures.
+    session.run(
+        *(*options, "impls/pytorch/requirements.cpu.in", "--group", "calibrate"),
+        *("--constraints", "impls/pytorch/requirements.cpu.txt"),
+        *("--output-file", "locks/calibrate-pytorch.txt"),
+    )
 
 
 def run(session: nox.Session, module: str, *arguments: str) -> None:

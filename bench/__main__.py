@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 from rich.console import Console
 
 from bench import code, environments, machine, plan, reference, runner, sources
-from bench.contract import Implementation, Trial
+from bench.contract import Device, Implementation, Scenario, Trial
 from bench.data import open_dataset
 from bench.errors import UserError
 from bench.records import SCHEMA
@@ -46,22 +46,28 @@ def parser() -> argparse.ArgumentParser:
     texts = "\n".join(f"  {name}: {profile.about}" for name, profile in profiles.items())
     frameworks = environments.frameworks()
     modes = "\n".join(
-        f"  {name} {mode}: {about}"
+        f"  {name} {mode}: {found.about}"
         for name, implementation in frameworks.items()
-        for mode, about in implementation.modes.items()
+        for mode, found in implementation.modes.items()
     )
     result = Parser(
         prog="nox -s bench --",
         description="Train equivalent networks in several frameworks and record what happens.",
         epilog=f"profiles:\n{texts}\n\nworkloads: {', '.join(WORKLOADS)}\n\n"
-        f"frameworks and modes (the first of each is its default):\n{modes}",
+        f"frameworks and modes (the first of each is its tutorial's):\n{modes}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = result.add_argument
     add("--profile", default="quick", metavar="NAME", help="how much of everything (quick)")
     add("--framework", action="append", metavar="NAME", help="only this one; may be repeated")
     add("--workload", action="append", metavar="NAME", help="in the profile's place; repeatable")
-    add("--mode", action="append", metavar="NAME", help="in the place of each default; repeatable")
+    add("--mode", action="append", metavar="NAME", help="in the profile's place; repeatable")
+    add(
+        "--scenario",
+        action="append",
+        metavar="NAME",
+        help=f"in the profile's place; repeatable: {', '.join(get_args(Scenario))}",
+    )
     add("--device", default="auto", choices=("auto", "cpu", "cuda"), help="auto: cuda if there")
     add("--dtype", default="fp32", choices=("fp32", "tf32", "bf16"), help="to compute with (fp32)")
     add(
@@ -75,6 +81,20 @@ def parser() -> argparse.ArgumentParser:
     add("--epochs", type=int, metavar="N", help="epochs, in the profile's place")
     add("--train-images", type=int, metavar="N", help="at most so many, in the profile's place")
     add("--test-images", type=int, metavar="N", help="at most so many, in the profile's place")
+    add("--seconds", type=float, metavar="S", help="of steady steps, in the profile's place")
+    add(
+        "--precision",
+        type=_share,
+        metavar="P%",
+        help="add blocks (looking at 10, 20 and 30) until every speed is known as well as that",
+    )
+    add(
+        "--budget",
+        type=float,
+        default=60,
+        metavar="MIN",
+        help="minutes after which no blocks are added (60)",
+    )
     add("--timeout", type=int, metavar="S", help="seconds per trial, in the profile's place")
     add("--seed", type=int, default=0, metavar="N", help="of weights, batch order, trial order (0)")
     add("--threads", type=int, metavar="N", help="CPU threads per trial (one fewer than usable)")
@@ -94,13 +114,15 @@ def start(options: argparse.Namespace, console: Console) -> int:
     """Plan a new run and carry it out."""
     profile = _profile(options)
     device = machine.chosen_device(options.device)
+    if device == "cpu" and "energy" in profile.scenarios:
+        raise UserError("--scenario energy: read from a GPU's counter; a CPU has none to be read")
     if options.dtype == "tf32" and device == "cpu":
         raise UserError("--dtype tf32: a way of GPUs to multiply; on a CPU use fp32 or bf16")
     threads = _threads(options.threads)
     if options.seed < 0:
         raise UserError(f"--seed {options.seed}: must not be negative")
     workloads = _chosen("workload", options.workload or profile.workloads, WORKLOADS)
-    arms = _arms(options, console)
+    arms = _arms(options, profile, device, console)
     folder = options.out or RUNS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{options.profile}"
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"--out {folder} exists; name another folder, or --resume {folder}")
@@ -118,6 +140,12 @@ def start(options: argparse.Namespace, console: Console) -> int:
         precision=options.dtype,
         threads=threads,
         seed=options.seed,
+        plain={
+            (name, mode): found.plain
+            for name, implementation in environments.frameworks().items()
+            for mode, found in implementation.modes.items()
+            if found.plain
+        },
     )
     planned = plan.Plan(
         schema=SCHEMA,
@@ -131,6 +159,8 @@ def start(options: argparse.Namespace, console: Console) -> int:
         machine=machine.describe(),
         code=code.describe(),
         trials=trials,
+        precision=options.precision,
+        budget=None if options.precision is None else 60 * options.budget,
     )
     pythons, references = _pythons(planned, console), _references(planned, console)
     folder.mkdir(parents=True, exist_ok=True)
@@ -149,7 +179,7 @@ def resume(options: argparse.Namespace, console: Console) -> int:
 def _carry_out(
     folder: Path,
     planned: plan.Plan,
-    pythons: Mapping[str, Path],
+    pythons: runner.Pythons,
     references: Mapping[str, Path],
     console: Console,
 ) -> int:
@@ -160,14 +190,17 @@ def _carry_out(
         f"data set {planned.dataset.name}",
     )
     try:
-        counts = runner.execute(
-            folder, planned, lambda trial: pythons[trial.framework], references, console
-        )
+        counts = runner.execute(folder, planned, pythons, references, console)
+        while (extended := _more(folder, planned)) is not planned:
+            planned = extended
+            plan.save(folder, planned)
+            _say(console, f"not precise enough yet: {len(planned.trials)} trials in all")
+            counts.update(runner.execute(folder, planned, pythons, references, console))
     except KeyboardInterrupt:
-        kept = len(plan.recorded(folder))
+        kept, wanted = len(plan.recorded(folder)), len(planned.trials)
         _say(
             console,
-            f"interrupted; {kept} of {len(trials)} trials are kept. "
+            f"interrupted; {kept} of {wanted} trials are kept. "
             f"Continue with: nox -s bench -- --resume {folder}",
         )
         return 130
@@ -177,15 +210,34 @@ def _carry_out(
     return 1 if reported.returncode or set(counts) - {"ok"} else 0
 
 
-def _pythons(planned: plan.Plan, console: Console) -> dict[str, Path]:
+def _more(folder: Path, planned: plan.Plan) -> plan.Plan:
+    """The plan, with more blocks where it asks for precision that is not reached yet.
+
+    The report says what is reached: a number on its standard output.
+    """
+    blocks = max(trial.block for trial in planned.trials) + 1
+    more = next((look - blocks for look in plan.LOOKS if look > blocks), 0)
+    if planned.precision is None or planned.budget is None or not more:
+        return planned
+    if plan.seconds(folder) * (blocks + more) / blocks > planned.budget:
+        return planned
+    asked = [sys.executable, "-m", "report.precision", str(folder.resolve())]
+    told = subprocess.run(asked, cwd=code.ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return plan.extended(planned, more) if float(told.stdout) > planned.precision else planned
+
+
+def _pythons(planned: plan.Plan, console: Console) -> runner.Pythons:
+    """The interpreter of every arm of the plan."""
+
     def python(trial: Trial) -> Path:
         if planned.interpreter != "environments":
             return Path(planned.interpreter)
         return environments.environment(
-            trial.framework, trial.device, lambda line: _say(console, line)
+            trial.framework, trial.mode, trial.device, lambda line: _say(console, line)
         )
 
-    return {trial.framework: python(trial) for trial in planned.trials}
+    arms = {(trial.framework, trial.mode): trial for trial in planned.trials}
+    return {arm: python(trial) for arm, trial in arms.items()}
 
 
 def _references(planned: plan.Plan, console: Console) -> dict[str, Path]:
@@ -202,13 +254,28 @@ def _profile(options: argparse.Namespace) -> plan.Profile:
     _chosen("profile", [options.profile], known)
     changes = {
         name: value
-        for name in ("repeats", "epochs", "train_images", "test_images", "timeout")
+        for name in ("repeats", "epochs", "train_images", "test_images", "timeout", "seconds")
         if (value := getattr(options, name)) is not None
     }
     for name, value in changes.items():
-        if value < 1:
-            raise UserError(f"--{name.replace('_', '-')} {value}: must be at least 1")
+        least = 0.1 if name == "seconds" else 1
+        if value < least:
+            raise UserError(f"--{name.replace('_', '-')} {value}: must be at least {least}")
+    if options.precision is not None and changes.setdefault("repeats", plan.LOOKS[0]) not in (
+        plan.LOOKS
+    ):
+        raise UserError(f"--precision looks at 10, 20 and 30 blocks, not {changes['repeats']}")
+    if options.scenario:
+        changes["scenarios"] = tuple(_chosen("scenario", options.scenario, get_args(Scenario)))
     return replace(known[options.profile], **changes)
+
+
+def _share(text: str) -> float:
+    """``3%`` or ``0.03``; raises ``ValueError`` for what is neither, or not within 0..100%."""
+    share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 < share < 1:
+        raise ValueError(text)
+    return share
 
 
 def _threads(wanted: int | None) -> int:
@@ -220,19 +287,25 @@ def _threads(wanted: int | None) -> int:
     return wanted
 
 
-def _arms(options: argparse.Namespace, console: Console) -> list[tuple[str, str]]:
+def _arms(
+    options: argparse.Namespace, profile: plan.Profile, device: Device, console: Console
+) -> list[tuple[str, str]]:
     known = environments.frameworks()
     names = _chosen("framework", options.framework, known)
     if options.interpreter == "current":
         names = _present(names, known, console, demanded=bool(options.framework))
-    modes = sorted({mode for name in names for mode in known[name].modes})
-    wanted = set(_chosen("mode", options.mode, modes)) if options.mode else None
-    return [
-        (name, mode)
-        for name in names
-        for index, mode in enumerate(known[name].modes)
-        if (mode in wanted if wanted else index == 0)
-    ]
+    if options.mode:
+        _chosen("mode", options.mode, sorted({m for name in names for m in known[name].modes}))
+    chosen = []
+    for name in names:
+        modes = known[name].modes
+        wanted = options.mode or (modes if profile.modes == "all" else known[name].usual())
+        chosen += [
+            (name, mode) for mode in modes if mode in wanted and device in modes[mode].devices
+        ]
+    if not chosen:
+        raise UserError(f"--mode {' '.join(options.mode)}: not on this device ({device})")
+    return chosen
 
 
 def _present(

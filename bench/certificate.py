@@ -141,8 +141,12 @@ def trace(
     steps: int = STEPS,
     seed: int | None = None,
     nudge: int = 0,
+    together: bool = False,
 ) -> Trace:
-    """Run the certificate's steps, one call of ``train`` each; the trainer's state is lost."""
+    """Run the certificate's steps, one call of ``train`` each; the trainer's state is lost.
+
+    With ``together``, all but the first in one call, whose mean loss stands for each of them.
+    """
     pixels, labels = images(workload, count, seed)
     trainer.load_data(pixels, labels)
     trainer.load_weights(start(workload, seed, nudge))
@@ -150,7 +154,11 @@ def trace(
     rows = np.arange(STEPS * workload.batch_size, dtype=np.int32).reshape(STEPS, -1)
     losses = [trainer.train(rows[:1])]
     first = trainer.weights()
-    losses += [trainer.train(rows[step % STEPS][np.newaxis]) for step in range(1, steps)]
+    others = rows[np.arange(1, steps) % STEPS]
+    if together:
+        losses += [trainer.train(others)] * len(others)
+    else:
+        losses += [trainer.train(row[np.newaxis]) for row in others]
     return Trace(
         losses=np.array(losses),
         first=first,
@@ -261,6 +269,18 @@ def certify_evaluation(found: Floats, reference: Trace, certificate: Certificate
     )
 
 
+def certify_together(
+    found: Trace, reference: Trace, workload: Workload, certificate: Certificate
+) -> Certificate:
+    """Hold to the certificate also a trace that was taken ``together``."""
+    mean = np.mean(reference.losses[1:])
+    losses = np.array([reference.losses[0], *np.full(len(reference.losses) - 1, mean)])
+    earned = certify(found, replace(reference, losses=losses), workload, certificate.tolerance)
+    joint = worst((certificate, earned))
+    failure = f"in one call, {earned.failure}" if earned.failure else ""
+    return replace(joint, failure=certificate.failure or failure)
+
+
 def _apart(found: Floats, reference: Floats) -> float:
     return _norm(found - reference) / _norm(reference)
 
@@ -293,7 +313,7 @@ def _norm(values: NDArray[np.floating]) -> float:
 def tolerance(trial: Trial) -> Tolerance:
     """What rounding explains: a margin over what it was seen to do (``spread.toml``).
 
-    fp64: 1e-11 throughout. fp32: ten times the framework's own spread, and not below ten units of
+    fp64: 1e-11 throughout. fp32: ten times the arm's own spread, and not below ten units of
     rounding; the first step is held to about a millionth, its update to a ten-thousandth. Later
     steps of residual networks amplify rounding beyond use; they are proven in float64. bf16: three
     times the spread, which says much of the forward pass and the losses, and of updates only that
@@ -311,7 +331,8 @@ def tolerance(trial: Trial) -> Tolerance:
     seen: Precision = "bf16" if trial.precision == "tf32" else trial.precision
     alike = {name: values for name, values in spread().items() if name.precision == seen}
     widest = {name: max(getattr(value, name) for value in alike.values()) for name in QUANTITIES}
-    measured = alike.get(Measured(network, seen, trial.framework), Tolerance(**widest))
+    own = (Measured(network, seen, arm) for arm in arms(trial.framework, trial.mode))
+    measured = next((alike[of] for of in own if of in alike), Tolerance(**widest))
     margin, unit = MARGINS[seen]
     allowed = {name: margin * max(value, unit) for name, value in asdict(measured).items()}
     if seen == "fp32":
@@ -344,7 +365,13 @@ class Measured(NamedTuple):
 
     network: str
     precision: Precision
-    framework: str
+    arm: str
+    """One of ``arms``."""
+
+
+def arms(framework: str, mode: str) -> tuple[str, str]:
+    """Under which names the spread of a mode may stand: its own, or the framework's."""
+    return f"{framework}-{mode}", framework
 
 
 @cache
@@ -352,10 +379,10 @@ def spread() -> dict[Measured, Tolerance]:
     """The largest deviations of correct trainers that were seen."""
     tables = tomllib.loads(SPREAD.read_text(encoding="utf-8"))
     return {
-        Measured(network, precision, framework): Tolerance(**values)
+        Measured(network, precision, arm): Tolerance(**values)
         for network, precisions in tables.items()
-        for precision, frameworks in precisions.items()
-        for framework, values in frameworks.items()
+        for precision, arms in precisions.items()
+        for arm, values in arms.items()
     }
 
 

@@ -4,7 +4,8 @@ An implementation is a folder ``impls/<name>/`` with
 
 - ``__init__.py``: ``IMPLEMENTATION``, an :class:`Implementation`; imports no framework;
 - ``networks.py``: the networks, as that framework's tutorials write them;
-- ``trainer.py``: ``build(trial) -> Trainer`` and ``libraries() -> dict[str, str]``.
+- ``trainer.py``: ``build(trial) -> Trainer``, ``kernels(trial) -> dict[str, Callable[[], None]]``
+  (see ``KERNELS``) and ``libraries() -> dict[str, str]``.
 
 Array conventions are those of ``bench.workloads``; weights are named and laid out as in
 ``bench.workloads.weight_shapes``.
@@ -13,12 +14,13 @@ Array conventions are those of ``bench.workloads``; weights are named and laid o
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.workloads import Optimizer, Workload
+from bench.workloads import IMAGE_SHAPE, Optimizer, Workload
 
 Device = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "tf32", "bf16", "fp64"]
@@ -28,6 +30,21 @@ fp32: true float32, TF32 off. tf32: products of a GPU from operands with 10 bits
 mixed, as the framework does it: layers compute in bfloat16 from float32 weights, the loss is
 float32. fp64: for proofs.
 """
+
+Scenario = Literal[
+    "training",
+    "inference",
+    "startup",
+    "sweep",
+    "memory",
+    "energy",
+    "overhead",
+    "calibration",
+]
+"""training: steady steps, and epochs with accuracy. inference: latency and throughput. startup:
+from a process' start to its first step. sweep: steps over batch sizes. memory: a pass of its own,
+over batch sizes. energy: of a GPU. overhead: the trainer against a bare loop. calibration: steps
+with more steps planted, to test the statistics with."""
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
@@ -50,11 +67,23 @@ class Trial:
     train_images: int
     test_images: int
     epochs: int
+    scenario: Scenario = "training"
+    """What is asked: one file of ``bench.scenarios``."""
+    seconds: float = 2.0
+    """How long steady training, or whatever the scenario repeats, is timed at least."""
+    batch_size: int = 0
+    """Of a memory pass; elsewhere it is the workload's."""
+    label: str = ""
+    """Tells apart trials that are otherwise the same: the sentinel's two halves."""
+    plain: str = ""
+    """The mode's ``Mode.plain``, for readers of its record, who do not know implementations."""
 
     @property
     def name(self) -> str:
         """Unique within a run, and fit to be a file's name."""
-        return f"{self.block:02d}-{self.workload.name}-{self.framework}-{self.mode}"
+        size = str(self.batch_size or "")
+        parts = (self.workload.name, self.framework, self.mode, self.scenario, size, self.label)
+        return "-".join((f"{self.block:02d}", *filter(None, parts)))
 
 
 def trial_from_json(text: str) -> Trial:
@@ -68,6 +97,25 @@ def trial_from_json(text: str) -> Trial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mode:
+    """One way in which a framework's users run a training."""
+
+    about: str
+    """One line."""
+    plain: str | None = None
+    """The framework's mode that does the same without this one's compilation; None where there is
+    no such mode or nothing is compiled. What compiling costs is set against it."""
+    environment: str = ""
+    """Part of the name of its requirements, ``requirements[.ENVIRONMENT].cpu.txt``."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Environment variables that its process must start with, beyond those all workers get."""
+    devices: tuple[Device, ...] = ("cpu", "cuda")
+    """Where it can run."""
+    multistep: bool = False
+    """Whether ``train`` takes its rows in one compiled call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Implementation:
     """What the harness must know of a framework before anything of it is imported."""
 
@@ -78,8 +126,14 @@ class Implementation:
     """What must be importable for it to run."""
     distributions: tuple[str, ...]
     """Distributions whose versions identify what was measured; those not installed are left out."""
-    modes: Mapping[str, str]
-    """Mode to one line about it. The first is what the framework's tutorial teaches."""
+    modes: Mapping[str, Mode]
+    """The first is what the framework's tutorial teaches."""
+    compiled: str
+    """The mode in which its users have their training compiled; may be the first."""
+
+    def usual(self) -> list[str]:
+        """What is run where no mode is named: as the tutorial has it, and compiled."""
+        return list(dict.fromkeys((next(iter(self.modes)), self.compiled)))
 
 
 class Trainer(Protocol):
@@ -111,6 +165,36 @@ class Trainer(Protocol):
 
     def peak_device_bytes(self) -> int | None:
         """The most device memory held so far by the framework's own account, where it keeps one."""
+
+    def compilations(self) -> int | None:
+        """How often the training step was traced or compiled so far; None where nobody counts."""
+
+
+KERNELS: Mapping[Device, Mapping[str, int]] = {
+    "cpu": {"matmul": 1024, "conv": 16, "copy": 2**26},
+    "cuda": {"matmul": 8192, "conv": 1024, "copy": 2**30},
+}
+"""What ``kernels(trial)`` gives, by name, for measuring the device's ceiling: functions that do the
+work once and return when it is done, on data that is on the device, in the trial's precision and
+threads. By device, the size:
+
+- ``matmul``: the product of two square matrices with so many rows;
+- ``conv``: a 3x3 convolution with padding 1 from 128 to 128 channels, on so many images of 32x32;
+- ``copy``: a copy of so many bytes.
+"""
+
+CONV_CHANNELS = 128
+
+
+def work(device: Device) -> dict[str, int]:
+    """What each of ``KERNELS`` does: floating-point operations, and bytes copied."""
+    sizes = KERNELS[device]
+    pixels = sizes["conv"] * prod(IMAGE_SHAPE[:2])
+    return {
+        "matmul": 2 * sizes["matmul"] ** 3,
+        "conv": 2 * 9 * CONV_CHANNELS**2 * pixels,
+        "copy": sizes["copy"],
+    }
 
 
 def check_weights(weights: Mapping[str, Floats], shapes: Mapping[str, tuple[int, ...]]) -> None:

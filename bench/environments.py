@@ -1,4 +1,4 @@
-"""One locked environment per framework: their CUDA stacks contradict each other in a single one."""
+"""Locked environments, one or more per framework: in one, their CUDA stacks would contradict."""
 
 import hashlib
 import platform
@@ -26,21 +26,23 @@ def frameworks() -> dict[str, Implementation]:
     return {name: import_module(f"impls.{name}").IMPLEMENTATION for name in names}
 
 
-def requirements(framework: str, device: Device) -> Path:
-    """The hash-pinned lock of a framework for a device."""
-    return ROOT / "impls" / framework / f"requirements.{device}.txt"
+def requirements(framework: str, device: Device, environment: str = "") -> Path:
+    """The hash-pinned lock of a framework for a device; ``environment`` as in ``Mode``."""
+    parts = filter(None, ("requirements", environment, device, "txt"))
+    return ROOT / "impls" / framework / ".".join(parts)
 
 
-def environment(framework: str, device: Device, report: Callable[[str], None]) -> Path:
-    """The interpreter of the framework's environment, made first where it is missing or outdated.
+def environment(framework: str, mode: str, device: Device, report: Callable[[str], None]) -> Path:
+    """The interpreter of the environment for a mode, made first where it is missing or outdated.
 
     An environment is kept until its lock or this Python's minor version changes. Needs no network
     when it exists. Raises ``UserError`` when it cannot be made.
     """
-    name = f"{framework}-{device}"
+    wanted = frameworks()[framework].modes[mode].environment
+    name = "-".join(filter(None, (framework, wanted, device)))
     return install(
         ENVIRONMENTS / name,
-        requirements(framework, device),
+        requirements(framework, device, wanted),
         lambda: report(f"making the environment {name} (takes minutes the first time)"),
     )
 

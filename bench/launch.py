@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -18,8 +18,9 @@ from pydantic import TypeAdapter
 from bench.certificate import Certificate
 from bench.code import ROOT
 from bench.contract import Trial
-from bench.machine import device_bytes_in_use
-from bench.records import Measurement, Status
+from bench.environments import frameworks
+from bench.machine import device_bytes_in_use, gpu_state
+from bench.records import GpuState, Measurement, Status
 
 TICK_SECONDS = 0.25
 """How often memory is sampled and the progress display may move, outside the worker."""
@@ -43,6 +44,8 @@ class Outcome:
     measurement: Measurement | None = None
     sampled_host_bytes: int | None = None
     sampled_device_bytes: int | None = None
+    gpu_before: GpuState | None = None
+    gpu_after: GpuState | None = None
 
 
 def launch(
@@ -65,10 +68,11 @@ def launch(
     left by an exception, such as Ctrl-C.
     """
     reader, writer = os.pipe()
-    before = device_bytes_in_use() if trial.device == "cuda" else None
+    on_gpu = trial.device == "cuda"
+    before, state = (device_bytes_in_use(), gpu_state()) if on_gpu else (None, None)
     started = time.monotonic()
     home = tempfile.TemporaryDirectory(prefix="trial-", ignore_cleanup_errors=True)
-    with log.open("wb") as output, _affinity(cpus):
+    with log.open("wb") as output, bound_to(cpus):
         process = subprocess.Popen(
             [str(python), "-P", "-m", *worker, str(writer)],
             stdin=subprocess.PIPE,
@@ -105,7 +109,7 @@ def launch(
         os.close(reader)
         _end(process)
         home.cleanup()
-    return _outcome(
+    outcome = _outcome(
         received,
         process.returncode,
         log,
@@ -115,10 +119,11 @@ def launch(
         host=host or None,
         device=None if before is None else device - before,
     )
+    return replace(outcome, gpu_before=state, gpu_after=gpu_state() if on_gpu else None)
 
 
 def environment(trial: Trial, home: str, outside: Mapping[str, str]) -> dict[str, str]:
-    """The environment variables a worker gets: the same for every framework.
+    """The environment variables a worker gets: the same for all, and those its mode consists of.
 
     Thread counts are set for whatever BLAS or OpenMP a framework brings; the frameworks' own
     settings are made by their trainers. On a CPU trial every CUDA device is hidden.
@@ -138,11 +143,12 @@ def environment(trial: Trial, home: str, outside: Mapping[str, str]) -> dict[str
     visible = "" if trial.device == "cpu" else outside.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         variables["CUDA_VISIBLE_DEVICES"] = visible
-    return variables
+    known = frameworks().get(trial.framework)  # an unknown one is the worker's to complain of
+    return variables | (dict(known.modes[trial.mode].variables) if known else {})
 
 
 @contextmanager
-def _affinity(cpus: Sequence[int]) -> Iterator[None]:
+def bound_to(cpus: Sequence[int]) -> Iterator[None]:
     """Have processes started inside bound to ``cpus`` from their first instruction."""
     if not hasattr(os, "sched_setaffinity"):
         yield

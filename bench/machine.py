@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -9,7 +10,7 @@ import pynvml
 
 from bench.contract import Device
 from bench.errors import UserError
-from bench.records import Machine
+from bench.records import GpuState, Machine
 
 
 def usable_cpus() -> list[int]:
@@ -49,6 +50,41 @@ def device_bytes_in_use() -> int | None:
         pynvml.nvmlInit()
         handle = pynvml.nvmlDeviceGetHandleByIndex(0)
         return int(pynvml.nvmlDeviceGetMemoryInfo(handle).used)
+    except pynvml.NVMLError:
+        return None
+
+
+def gpu_state() -> GpuState | None:
+    """The first GPU as it is now; None without one. What it does not tell is None."""
+    try:
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+    except pynvml.NVMLError:
+        return None
+    reasons = _told(lambda: pynvml.nvmlDeviceGetCurrentClocksEventReasons(handle)) or 0
+    watts = _told(lambda: pynvml.nvmlDeviceGetPowerUsage(handle))
+    return GpuState(
+        clock_mhz=_told(lambda: pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM)),
+        celsius=_told(lambda: pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU)),
+        watts=None if watts is None else watts / 1000,
+        throttled=tuple(name for bit, name in THROTTLED.items() if reasons & bit),
+        processes=_told(lambda: len(pynvml.nvmlDeviceGetComputeRunningProcesses(handle))),
+    )
+
+
+THROTTLED = {
+    0x04: "power cap",
+    0x08: "hardware slowdown",
+    0x20: "software thermal slowdown",
+    0x40: "hardware thermal slowdown",
+    0x80: "power brake",
+}
+"""Bits of ``nvmlClocksEventReasons`` (NVML API reference) that slow work down."""
+
+
+def _told(ask: Callable[[], int]) -> int | None:
+    try:
+        return int(ask())
     except pynvml.NVMLError:
         return None
 

@@ -5,6 +5,7 @@ parent would report the parent's size. ``VmHWM`` belongs to the process's own me
 """
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
@@ -13,6 +14,27 @@ _STATUS = Path("/proc/self/status")
 def peak_resident_bytes() -> int | None:
     """The resident set at its highest so far, in bytes; None where the system does not tell."""
     return _status("VmHWM", 1024)
+
+
+def resident_bytes() -> int | None:
+    """The resident set at present, in bytes; None where the system does not tell."""
+    return _status("VmRSS", 1024)
+
+
+def reset_peak() -> None:
+    """Start ``peak_resident_bytes`` anew from what is resident now, where the system can."""
+    with suppress(OSError):  # 5: proc_pid_clear_refs(5), "reset the peak resident set size"
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether that is what ``error`` says, in the words of whatever framework."""
+    message = str(error)
+    return isinstance(error, MemoryError) or any(sign in message for sign in _EXHAUSTED)
+
+
+_EXHAUSTED = ("out of memory", "OutOfMemory", "RESOURCE_EXHAUSTED", "OOM when", "can't allocate")
+"""How PyTorch, XLA and TensorFlow say it."""
 
 
 def threads() -> int:

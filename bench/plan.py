@@ -4,19 +4,23 @@ import json
 import os
 import random
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from bench.contract import Device, Precision, Trial
+from bench.contract import Device, Precision, Scenario, Trial
 from bench.data import DatasetInfo
 from bench.errors import UserError
 from bench.records import RECORDS, SCHEMA, Code, Machine
 from bench.workloads import WORKLOADS, shortened
 
 PLAN = "plan.json"
+
+BASELINE = ("pytorch", "eager")
+"""The arm that is run twice where a sentinel is wanted; without it, the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +34,14 @@ class Profile:
     train_images: int
     test_images: int
     timeout: float
+    seconds: float
+    """How long steady training is timed in each trial, at least."""
     epochs: int | None = None
+    modes: Literal["usual", "all"] = "usual"
+    """Of each framework: as its tutorial has it and compiled, or whatever it has."""
+    scenarios: tuple[Scenario, ...] = ("training",)
+    sentinel: bool = False
+    """Whether one arm is run twice in every block, to see whether the run tells it from itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +60,29 @@ class Plan:
     machine: Machine
     code: Code
     trials: tuple[Trial, ...]
+    precision: float | None = None
+    """Largest half width that an interval of speeds may have, as a share; None: as planned."""
+    budget: float | None = None
+    """Seconds of trials after which no more blocks are added for ``precision``."""
+
+
+LOOKS = (10, 20, 30)
+"""Blocks after which precision is looked at; never in between, and never at significance."""
+
+SENTINEL = "twin"
+"""Label of the second of two trials of the same arm in a block."""
+
+BATCH_SIZES = (32, 128, 512)
+"""Of memory passes, a trial each."""
 
 
 def profiles() -> dict[str, Profile]:
     """The profiles of ``profiles.toml``, by name."""
     text = (Path(__file__).parent / "profiles.toml").read_text(encoding="utf-8")
-    return {
-        name: Profile(workloads=tuple(fields.pop("workloads")), **fields)
-        for name, fields in tomllib.loads(text).items()
-    }
+    return {name: _PROFILE.validate_python(fields) for name, fields in tomllib.loads(text).items()}
+
+
+_PROFILE = TypeAdapter(Profile)
 
 
 def trials(
@@ -70,16 +95,21 @@ def trials(
     precision: Precision,
     threads: int,
     seed: int,
+    plain: Mapping[tuple[str, str], str] | None = None,
 ) -> tuple[Trial, ...]:
     """Every arm (framework, mode) of every workload in every repeat, as shuffled blocks.
 
     All of block 0 comes before block 1, and so on. Within a block the workloads, and within a
     workload the arms, are in an order shuffled from ``seed``: a machine that drifts, drifts under
-    every framework alike. Raises ``UserError`` for fewer images than a trial needs.
+    every framework alike. ``plain`` names, of arms that have one, the mode that their compilation
+    is set against. Raises ``UserError`` for fewer images than a trial needs.
     """
     generator = random.Random(seed)  # noqa: S311 - an order, not a secret
     train = min(profile.train_images, dataset.train_images)
-    planned = []
+    twin = None
+    if profile.sentinel:
+        twin = BASELINE if BASELINE in arms else arms[0]
+    planned: list[Trial] = []
     for block in range(profile.repeats):
         for name in generator.sample(workloads, len(workloads)):
             workload = WORKLOADS[name]
@@ -88,12 +118,11 @@ def trials(
                     f"{name} needs at least {workload.batch_size} training images, not {train}"
                 )
             epochs = profile.epochs or workload.epochs
-            workload = shortened(workload, epochs * (train // workload.batch_size))
-            planned += [
+            of_workload = [
                 Trial(
                     framework=framework,
                     mode=mode,
-                    workload=workload,
+                    workload=shortened(workload, epochs * (train // workload.batch_size)),
                     device=device,
                     precision=precision,
                     threads=threads,
@@ -102,10 +131,44 @@ def trials(
                     train_images=train,
                     test_images=min(profile.test_images, dataset.test_images),
                     epochs=epochs,
+                    seconds=profile.seconds,
+                    plain=(plain or {}).get((framework, mode), ""),
+                    **kind,
                 )
-                for framework, mode in generator.sample(arms, len(arms))
+                for framework, mode in arms
+                for kind in _kinds(profile, sentinel=(framework, mode) == twin)
             ]
+            planned += generator.sample(of_workload, len(of_workload))
     return tuple(planned)
+
+
+def _kinds(profile: Profile, *, sentinel: bool) -> Iterator[dict[str, Any]]:
+    """What else tells the trials of one arm in one block apart."""
+    for scenario in profile.scenarios:
+        sizes = BATCH_SIZES if scenario == "memory" else (0,)
+        yield from ({"scenario": scenario, "batch_size": size} for size in sizes)
+    if sentinel and "training" in profile.scenarios:
+        yield {"label": SENTINEL}
+
+
+def extended(plan: Plan, blocks: int) -> Plan:
+    """The plan with as many blocks more, of the same trials, in orders and with seeds of their own.
+
+    Raises ``ValueError`` for a plan without trials.
+    """
+    have = max(trial.block for trial in plan.trials) + 1
+    generator = random.Random(plan.seed * 1000 + have)  # noqa: S311 - an order, not a secret
+    first = [trial for trial in plan.trials if trial.block == 0]
+    more: list[Trial] = []
+    for block in range(have, have + blocks):
+        names = list(dict.fromkeys(trial.workload.name for trial in first))
+        for name in generator.sample(names, len(names)):
+            own = [trial for trial in first if trial.workload.name == name]
+            more += [
+                replace(trial, block=block, seed=plan.seed + block)
+                for trial in generator.sample(own, len(own))
+            ]
+    return replace(plan, trials=(*plan.trials, *more))
 
 
 def save(folder: Path, plan: Plan) -> None:
@@ -166,3 +229,9 @@ def recorded(folder: Path) -> set[str]:
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{path}, line {number} is not a record; start a new run") from None
     return names
+
+
+def seconds(folder: Path) -> float:
+    """How long the recorded trials of a run took, in all."""
+    lines = (folder / RECORDS).read_bytes().splitlines()
+    return float(sum(json.loads(line)["seconds"] for line in lines))

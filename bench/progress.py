@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from bench.contract import Trial
 from bench.launch import Outcome
+from bench.records import Training
 
 
 class RunProgress:
@@ -22,7 +23,7 @@ class RunProgress:
         self.console = console
         self.waiting = list(waiting)
         self.total = len(waiting)
-        self.seconds: dict[tuple[str, str, str], list[float]] = {}
+        self.seconds: dict[tuple[str, ...], list[float]] = {}
         self.bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -65,9 +66,9 @@ class RunProgress:
         self.bar.advance(self.task)
         done = self.total - len(self.waiting)
         result: str = outcome.status
-        if outcome.measurement:
-            speed = median(epoch.images / epoch.seconds for epoch in outcome.measurement.epochs)
-            result += f", {speed:,.0f} images/s"
+        if outcome.measurement and isinstance(found := outcome.measurement.result, Training):
+            step = median(chunk.wall / chunk.steps for chunk in found.steady.chunks)
+            result += f", {self.current.workload.batch_size / step:,.0f} images/s"
         line = f"{done}/{self.total} {_label(self.current)}: {result} ({outcome.seconds:.0f} s)"
         self.console.print(escape(line), highlight=False)
         if outcome.message:
@@ -89,12 +90,15 @@ class RunProgress:
         return max(0.0, running) + sum(map(expected, self.waiting))
 
 
-def _arm(trial: Trial) -> tuple[str, str, str]:
-    return trial.framework, trial.mode, trial.workload.name
+def _arm(trial: Trial) -> tuple[str, ...]:
+    return trial.framework, trial.mode, trial.workload.name, trial.scenario
 
 
 def _label(trial: Trial) -> str:
-    return f"{trial.workload.name} {trial.framework} {trial.mode}, repeat {trial.block + 1}"
+    what = "" if trial.scenario == "training" else f" {trial.scenario}"
+    size = f" {trial.batch_size}" if trial.batch_size else ""
+    arm = f"{trial.workload.name} {trial.framework} {trial.mode}{what}{size}"
+    return f"{arm}, repeat {trial.block + 1}{trial.label and f' ({trial.label})'}"
 
 
 def _duration(seconds: float) -> str:

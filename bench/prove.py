@@ -104,7 +104,13 @@ def arms(parser: argparse.ArgumentParser) -> None:
     known, names = list(environments.frameworks()), list(workloads("fp64"))
     add("--framework", action="append", choices=known, help="repeatable")
     add("--workload", action="append", choices=names, help="repeatable")
-    add("--all-modes", action="store_true", help="every mode, not each framework's default only")
+    every = {mode for name in known for mode in modes(name)}
+    add(
+        "--mode",
+        action="append",
+        choices=[*sorted(every), ALL],
+        help="in the place of each framework's first; repeatable",
+    )
 
 
 def cases(options: argparse.Namespace, device: Device) -> Iterator[Case]:
@@ -113,9 +119,20 @@ def cases(options: argparse.Namespace, device: Device) -> Iterator[Case]:
     for workload in options.workload or workloads("fp64"):
         for precision in options.dtype or [p for p in STEPS if p != "tf32" or device == "cuda"]:
             for framework in options.framework or known:
-                modes = list(known[framework].modes)
-                for mode in modes if options.all_modes else modes[:1]:
-                    yield Case(workload, framework, mode, precision)
+                here = modes(framework, device)
+                wanted = options.mode or here[:1]
+                for mode in here:
+                    if mode in wanted or ALL in wanted:
+                        yield Case(workload, framework, mode, precision)
+
+
+ALL = "all"
+
+
+def modes(framework: str, device: Device | None = None) -> list[str]:
+    """A framework's modes, first the one of its tutorial; those of a device only, if named."""
+    known = environments.frameworks()[framework].modes
+    return [name for name, mode in known.items() if device is None or device in mode.devices]
 
 
 def prove(
@@ -142,7 +159,7 @@ def prove(
     with tempfile.TemporaryDirectory() as folder:
         outcome = launch(
             trial,
-            python=environments.environment(case.framework, device, say),
+            python=environments.environment(case.framework, case.mode, device, say),
             worker=("bench.proof", str(trace), str(steps), str(nudges)),
             cpus=worker_cpus(threads),
             timeout=TIMEOUT,

@@ -5,6 +5,9 @@ Schema history (raise ``SCHEMA`` with every change of a field or its meaning):
 1   first.
 2   ``certificate`` and status ``not equivalent``; workloads with Nesterov momentum, weight decay,
     schedule, dropout and augmentation.
+3   Trials have a scenario, measurements its result: steady training in calibrated chunks beside the
+    epochs, inference, batch sweeps, memory and energy passes, and the suite's measurements of
+    itself. Status ``void``. The state of the GPU before and after.
 """
 
 import json
@@ -17,10 +20,11 @@ from bench.certificate import Certificate
 from bench.contract import Trial
 from bench.data import DatasetInfo
 
-SCHEMA = 2
+SCHEMA = 3
 RECORDS = "records.jsonl"
 
-Status = Literal["ok", "error", "timeout", "out of memory", "not equivalent"]
+Status = Literal["ok", "error", "timeout", "out of memory", "not equivalent", "void"]
+"""``void``: a self-test of the clock failed, so what it measured is not kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,163 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Consecutive steps (or calls) timed as one, and what the machine was like meanwhile."""
+
+    steps: int
+    wall: float
+    """Seconds, from fence to fence."""
+    cpu: float
+    """CPU seconds of the worker, all threads."""
+    calibration: float
+    """CPU seconds of the calibration kernel (``bench.calibration``), mean of before and after."""
+    switches: int
+    """Times the worker was taken off a processor against its will."""
+    stolen: float
+    """Seconds that a hypervisor took from the worker's processors, of all of them together."""
+    compilations: int | None
+    """Traces or compilations of the training step meanwhile, where the framework counts them."""
+
+    def __post_init__(self) -> None:
+        if not (self.steps > 0 and self.wall > 0 and self.calibration > 0):
+            raise ValueError("a chunk has steps, time and a calibration")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steady:
+    """Training as it goes on: chunk after chunk, warm-up included, and the clock's self-tests."""
+
+    chunks: tuple[Chunk, ...]
+    doubled: tuple[Chunk, ...]
+    """Chunks of twice the steps, each right after one of the last of ``chunks``, in order."""
+    read_seconds: float
+    """Reading an updated weight back after the fence, the shortest of several times."""
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.doubled) <= len(self.chunks):
+            raise ValueError("steady training has chunks, and doubled ones after some of them")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """The most the device gave this framework, seconds of the fastest of several calls."""
+
+    matmul: float
+    conv: float
+    copy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """How fast it trains, and whether it learns."""
+
+    steady: Steady
+    ceiling: Ceiling
+    epochs: tuple[Epoch, ...]
+    peak_host_bytes: int | None
+    """The worker's resident set at its highest, as the kernel accounts it (VmHWM)."""
+    peak_device_bytes: int | None
+    """Device memory at its highest, as the framework accounts it."""
+
+    def __post_init__(self) -> None:
+        if not self.epochs:
+            raise ValueError("a training has at least one epoch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inference:
+    """Logits in evaluation mode."""
+
+    latencies: tuple[float, ...]
+    """Seconds of calls with one image, one after the other."""
+    batch_size: int
+    chunks: tuple[Chunk, ...]
+    """Of calls with ``batch_size`` images."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Startup:
+    """Seconds from a process's start to the end of its first training step."""
+
+    cold_seconds: float
+    cached_seconds: float
+    """Of a second process, with what the first one's compilers kept on disk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """A batch size of a sweep."""
+
+    batch_size: int
+    first_step_seconds: float
+    """The first step of this batch size, compilation included."""
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """Steps over batch sizes, ascending; a batch size that did not fit ends it."""
+
+    rungs: tuple[Rung, ...]
+    stopped: str
+    """Why a larger batch size was not measured; empty if all were."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """A pass of its own, of one batch size, in which nothing is timed."""
+
+    batch_size: int
+    baseline_host_bytes: int | None
+    """Resident after the framework was imported, before anything was built."""
+    peak_host_bytes: int | None
+    """The highest while it trained (VmHWM)."""
+    peak_device_bytes: int | None
+    """The same by the framework's own account of the device's memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Energy:
+    """Of a GPU, by its own counter."""
+
+    images: int
+    seconds: float
+    joules: float
+    idle_watts: float
+    """Before the training, over a window of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overhead:
+    """The trainer and a bare hand-written loop, in turns: pairs of chunks of as many steps."""
+
+    trainer: tuple[Chunk, ...]
+    bare: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Chunks into which steps were planted beyond those counted."""
+
+    batch_size: int
+    counted: int
+    """Steps that a chunk passes for."""
+    planted: int
+    """Steps that it takes beyond them: a known slow-down of ``planted / counted``."""
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What the statistics are tested with."""
+
+    series: tuple[Series, ...]
+
+
+Result = Training | Inference | Startup | Sweep | Memory | Energy | Overhead | Calibration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """What a worker measured in one trial that ran to its end."""
 
@@ -90,17 +251,27 @@ class Measurement:
     build_seconds: float
     first_step_seconds: float
     """The first training step, compilation included."""
-    epochs: tuple[Epoch, ...]
-    peak_host_bytes: int | None
-    """The worker's resident set at its highest, as the kernel accounts it (VmHWM)."""
-    peak_device_bytes: int | None
-    """Device memory at its highest, as the framework accounts it."""
     threads_used: int
     """Threads alive in the worker at the end."""
+    calibration: float
+    """CPU seconds of the calibration kernel before the framework was imported, the median of
+    several times: an arm that disturbs its own calibrations shows against it."""
+    result: Result
+    """Of the trial's scenario."""
 
-    def __post_init__(self) -> None:
-        if not self.epochs:
-            raise ValueError("a measurement has at least one epoch")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuState:
+    """A GPU at one moment, as NVML reports it."""
+
+    clock_mhz: int | None
+    """Of its multiprocessors."""
+    celsius: int | None
+    watts: float | None
+    throttled: tuple[str, ...]
+    """Why its clock is held down, if it is; being idle is no such reason."""
+    processes: int | None
+    """Processes that compute on it, of whomever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +300,8 @@ class Record:
     """Resident sets of the worker and its children, summed, the highest of the samples taken."""
     sampled_device_bytes: int | None
     """Device memory in use beyond what was before the trial (NVML), the highest of the samples."""
+    gpu_before: GpuState | None
+    gpu_after: GpuState | None
 
     def __post_init__(self) -> None:
         if (self.status == "ok") != (self.measurement is not None):

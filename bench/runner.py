@@ -1,6 +1,7 @@
 """Carries out a plan: one trial after the other, each kept as a record before the next starts."""
 
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,7 +10,6 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import code, machine
-from bench.contract import Trial
 from bench.data import open_dataset
 from bench.errors import UserError
 from bench.launch import launch
@@ -18,6 +18,9 @@ from bench.progress import RunProgress
 from bench.records import SCHEMA, Record, append_record
 
 LOGS = "logs"
+
+Pythons = Mapping[tuple[str, str], Path]
+"""Interpreters by framework and mode."""
 
 
 def check_unchanged(plan: Plan) -> None:
@@ -41,20 +44,20 @@ def worker_cpus(threads: int) -> list[int]:
 def execute(
     folder: Path,
     plan: Plan,
-    interpreter: Callable[[Trial], Path],
+    pythons: Pythons,
     references: Mapping[str, Path],
     console: Console,
-) -> Mapping[str, int]:
+) -> Counter[str]:
     """Run the trials of ``plan`` that have no record in ``folder``; return how many ended how.
 
-    ``interpreter`` gives the Python that a trial's framework lives in, ``references`` a workload's
-    trace of the reference. Ctrl-C ends the trial that
-    is running, which leaves no record, and is passed on.
+    ``pythons`` are the interpreters of each arm's environment, ``references`` each workload's trace
+    of the reference. Ctrl-C ends the trial that is running, which leaves no record, and is passed
+    on.
     """
     done = recorded(folder)
     waiting = [(position, t) for position, t in enumerate(plan.trials) if t.name not in done]
     (folder / LOGS).mkdir(exist_ok=True)
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     with (
         RunProgress(console, [trial for _, trial in waiting]) as progress,
         interrupts() as check,
@@ -69,7 +72,7 @@ def execute(
             started = datetime.now(UTC).isoformat(timespec="seconds")
             outcome = launch(
                 trial,
-                python=interpreter(trial),
+                python=pythons[trial.framework, trial.mode],
                 worker=(
                     "bench.worker",
                     plan.dataset_folder,
@@ -98,10 +101,12 @@ def execute(
                     measurement=outcome.measurement,
                     sampled_host_bytes=outcome.sampled_host_bytes,
                     sampled_device_bytes=outcome.sampled_device_bytes,
+                    gpu_before=outcome.gpu_before,
+                    gpu_after=outcome.gpu_after,
                 ),
             )
             progress.end(outcome)
-            counts[outcome.status] = counts.get(outcome.status, 0) + 1
+            counts[outcome.status] += 1
     return counts
 
 

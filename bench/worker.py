@@ -12,27 +12,39 @@ import platform
 import select
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from importlib import import_module, metadata
 from pathlib import Path
+from statistics import median
 from types import ModuleType
 from typing import Any
 
 from bench import certificate
-from bench.clock import timed
-from bench.contract import Implementation, Trainer, Trial, trial_from_json
+from bench.calibration import calibrate
+from bench.clock import Void, timed
+from bench.contract import Implementation, Scenario, Trainer, Trial, trial_from_json
 from bench.data import open_dataset
-from bench.inputs import inputs
-from bench.memory import peak_resident_bytes, threads
-from bench.records import Measurement, Software
-from bench.scenarios import startup, training
+from bench.inputs import Inputs, inputs
+from bench.memory import out_of_memory, resident_bytes, threads
+from bench.records import Measurement, Result, Software
+from bench.scenarios import (
+    calibration,
+    energy,
+    first_step,
+    inference,
+    memory,
+    overhead,
+    startup,
+    sweep,
+    training,
+)
+
+CALIBRATIONS = 20
+"""Before the framework is imported; a tenth of a second."""
 
 PR_SET_PDEATHSIG = 1
 """From ``linux/prctl.h``."""
-
-OUT_OF_MEMORY = ("out of memory", "OutOfMemory", "RESOURCE_EXHAUSTED", "OOM when", "can't allocate")
-"""How PyTorch, XLA and TensorFlow say it."""
 
 
 def main(dataset: str, reference: str, pipe: str) -> None:
@@ -55,29 +67,50 @@ def answer(pipe: int, work: Callable[[Trial], dict[str, Any]]) -> None:
 def run(trial: Trial, dataset: Path, reference: Path) -> dict[str, Any]:
     """Import the framework, build the trainer, earn the certificate, measure."""
     implementation: Implementation = import_module(f"impls.{trial.framework}").IMPLEMENTATION
+    calibrated = median(calibrate() for _ in range(CALIBRATIONS))
     module, imported = timed(lambda: import_module(f"impls.{trial.framework}.trainer"))
+    baseline = resident_bytes()
     trainer, built = timed(lambda: module.build(trial))
     given = inputs(trial, open_dataset(dataset))
-    first_step = startup.measure(trainer, given)
+    # Memory is looked at before the certificate takes its own.
+    taken = memory.measure(trainer, given, trial, baseline) if trial.batch_size else None
+    first_step_seconds = first_step.measure(trainer, given)
     earned = earn(trainer, module, trial, certificate.load(reference))
+    if not earned.failure and implementation.modes[trial.mode].multistep:
+        earned = earn_together(trainer, trial, certificate.load(reference), earned)
     if earned.failure:
         return {
             "status": "not equivalent",
             "message": earned.failure,
             "certificate": asdict(earned),
         }
+    try:
+        result = taken or SCENARIOS[trial.scenario](module, trainer, given, trial)
+    except Void as void:
+        return {"status": "void", "message": str(void), "certificate": asdict(earned)}
     measurement = Measurement(
         software=_software(implementation, module),
         inputs=given.digest(),
         import_seconds=imported.wall,
         build_seconds=built.wall,
-        first_step_seconds=first_step,
-        epochs=training.measure(trainer, given),
-        peak_host_bytes=peak_resident_bytes(),
-        peak_device_bytes=trainer.peak_device_bytes(),
+        first_step_seconds=first_step_seconds,
         threads_used=threads(),
+        calibration=calibrated,
+        result=result,
     )
     return {"measurement": asdict(measurement), "certificate": asdict(earned)}
+
+
+SCENARIOS: Mapping[Scenario, Callable[[ModuleType, Trainer, Inputs, Trial], Result]] = {
+    "training": training.measure,
+    "inference": inference.measure,
+    "startup": startup.measure,
+    "sweep": sweep.measure,
+    "energy": energy.measure,
+    "overhead": overhead.measure,
+    "calibration": calibration.measure,
+}
+"""What is done with a trainer that has earned its certificate; a memory pass is done before."""
 
 
 def earn(
@@ -102,11 +135,23 @@ def earn(
     return certificate.certify_evaluation(logits, reference, earned)
 
 
+def earn_together(
+    trainer: Trainer, trial: Trial, reference: certificate.Trace, earned: certificate.Certificate
+) -> certificate.Certificate:
+    """Hold to the certificate also what a single call with all rows does, where that is compiled.
+
+    With dropout this is left out: then the trainer that was certified is not this one.
+    """
+    if trial.workload.dropout:
+        return earned
+    found = certificate.trace(trainer, trial.workload, trial.train_images, together=True)
+    return certificate.certify_together(found, reference, trial.workload, earned)
+
+
 def failure(error: Exception) -> dict[str, str]:
     """Status and one-line message of a trial that raised ``error``."""
-    message = f"{type(error).__name__}: {error}"
-    exhausted = isinstance(error, MemoryError) or any(sign in message for sign in OUT_OF_MEMORY)
-    return {"status": "out of memory" if exhausted else "error", "message": message}
+    status = "out of memory" if out_of_memory(error) else "error"
+    return {"status": status, "message": f"{type(error).__name__}: {error}"}
 
 
 def _software(implementation: Implementation, module: ModuleType) -> Software:

@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.errors import UserError
-from report.load import plain
 from report.page import REPORT, print_tables, write_report
+from report.text import plain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

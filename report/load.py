@@ -1,25 +1,35 @@
-"""Read a run's records, strictly, into two tidy frames: one row per record, one per epoch.
+"""Read a run's records, strictly, into tidy frames: rows of records, of epochs, and of chunks.
 
 Records hold text from outside (messages of crashed processes, names of machines). What leaves this
 module holds printable characters only; whoever shows it still escapes his own markup.
 """
 
 import json
-import sys
-from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, nan
 from pathlib import Path
 from typing import cast
 
 import pandas as pd
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from bench.certificate import Certificate
 from bench.errors import UserError
-from bench.records import RECORDS, SCHEMA, Measurement, Record
-from bench.workloads import Optimizer
+from bench.records import (
+    RECORDS,
+    SCHEMA,
+    Calibration,
+    Energy,
+    Inference,
+    Memory,
+    Overhead,
+    Record,
+    Result,
+    Startup,
+    Sweep,
+    Training,
+)
+from report.frames import COLUMNS, Frames
+from report.text import plain as plain  # every reader of records shows what went wrong
 
 PLAN = "plan.json"
 
@@ -30,30 +40,23 @@ class Run:
 
     folder: Path
     trials: pd.DataFrame
-    """One row per record, in the order recorded; the columns are listed in ``COLUMNS``.
+    """One row per record, in the order recorded; the columns are listed in
+    ``report.frames.COLUMNS``.
 
     What was not measured is missing (NaN), numbers and texts alike.
     """
     epochs: pd.DataFrame
     """One row per timed epoch: ``trial`` (row of ``trials``), ``epoch`` (from 1), ``steps``,
     ``images``, ``seconds``, ``cpu_seconds``, ``loss``, ``test_accuracy`` (0..1)."""
+    chunks: pd.DataFrame
+    """One row per chunk of steady training, in the order measured: ``trial``, ``number`` (from 0),
+    and the fields of ``bench.records.Chunk``; ``compilations`` is NaN where nobody counts."""
+    results: Mapping[int, Result]
+    """What trials of other scenarios than training measured, by row of ``trials``."""
     planned: int | None
     """How many trials the run was to have; None where ``plan.json`` does not say."""
     interrupted: bool
     """The last line was cut off while being written, and is left out."""
-
-
-def plain(text: str) -> str:
-    r"""Replace every character that is not printable by its escape, such as ``\x1b``.
-
-    Of white space only the plain blank is printable, so the result is one line.
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
 
 
 def parse_record(line: bytes) -> Record:
@@ -61,11 +64,17 @@ def parse_record(line: bytes) -> Record:
     try:
         record = _RECORD.validate_json(line)
     except ValidationError as error:
-        raise ValueError(_schema_problem(line) or _first_problem(error)) from None
+        raise ValueError(_schema_problem(line) or _first_problem(error, line)) from None
     if record is None:
         raise ValueError("Input should be an object")
     if record.schema != SCHEMA:
         raise ValueError(_schema_problem(line))
+    if record.measurement is not None:
+        found, wanted = type(record.measurement.result), RESULTS[record.trial.scenario]
+        if found is not wanted:
+            raise ValueError(
+                f"measurement.result: of {found.__name__.lower()}, not of {record.trial.scenario}"
+            )
     return record
 
 
@@ -80,16 +89,13 @@ def load_run(folder: Path) -> Run:
     path = folder / RECORDS
     if not path.exists() and not (folder / PLAN).exists():
         raise UserError(f"{folder}: not a run, it has neither {RECORDS} nor {PLAN}")
-    trials: dict[str, list[object]] = {name: [] for name in COLUMNS}
-    # Arrays, because 100,000 records may have millions of epochs.
-    epochs = {name: array("d") for name in _EPOCH_COLUMNS}
+    frames = Frames()
     interrupted = False
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 try:
-                    record = parse_record(line)
-                    _append(record, number - 1, trials, epochs)
+                    frames.append(parse_record(line))
                 except ValueError as error:
                     if not line.endswith(b"\n") and not _is_json(line):
                         interrupted = True
@@ -101,18 +107,29 @@ def load_run(folder: Path) -> Run:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     run = Run(
         folder=folder,
-        trials=pd.DataFrame(
-            {name: pd.Series(trials[name], dtype=dtype) for name, (dtype, _) in COLUMNS.items()}
-        ),
-        epochs=pd.DataFrame(
-            {name: pd.Series(epochs[name], dtype=dtype) for name, dtype in _EPOCH_COLUMNS.items()}
-        ),
+        trials=frames.trials(),
+        epochs=frames.epochs(),
+        chunks=frames.chunks(),
+        results=frames.results,
         planned=_planned(folder / PLAN),
         interrupted=interrupted,
     )
     _refuse_duplicates(path, run.trials)
-    _add_epoch_results(run.trials, run.epochs)
     return run
+
+
+RESULTS: Mapping[str, type[Result]] = {
+    "training": Training,
+    "inference": Inference,
+    "startup": Startup,
+    "sweep": Sweep,
+    "memory": Memory,
+    "energy": Energy,
+    "overhead": Overhead,
+    "calibration": Calibration,
+}
+"""What a trial of each scenario measures. Each has keys that no other has, and none is optional, so
+JSON that is valid as one of them is not as another."""
 
 
 # A configuration handed to TypeAdapter is refused for a dataclass that might have its own, but one
@@ -120,133 +137,6 @@ def load_run(folder: Path) -> Run:
 _RECORD: TypeAdapter[Record | None] = TypeAdapter(
     Record | None, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 )
-
-
-def _measured(get: Callable[[Measurement], object]) -> Callable[[Record], object]:
-    """Make a getter of a record that gives None where nothing was measured."""
-    return lambda record: None if record.measurement is None else get(record.measurement)
-
-
-def _schedule(optimizer: Optimizer) -> str:
-    return ", ".join(f"times {factor:g} from step {step}" for step, factor in optimizer.schedule)
-
-
-def _deviation(certificate: Certificate | None) -> float | None:
-    """The largest deviation of what is compared tightly: before, and in, the first step."""
-    if certificate is None:
-        return None
-    first = (certificate.first_logits, certificate.first_loss, certificate.first_update)
-    return max(inf if value is None else value for value in first)
-
-
-def _listing(versions: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-
-
-COLUMNS: Mapping[str, tuple[str, Callable[[Record], object]]] = {
-    "run": ("str", lambda r: r.run),
-    "framework": ("str", lambda r: r.trial.framework),
-    "mode": ("str", lambda r: r.trial.mode),
-    "workload": ("str", lambda r: r.trial.workload.name),
-    "network": ("str", lambda r: r.trial.workload.network),
-    "batch_size": ("int64", lambda r: r.trial.workload.batch_size),
-    "learning_rate": ("float64", lambda r: r.trial.workload.optimizer.learning_rate),
-    "momentum": ("float64", lambda r: r.trial.workload.optimizer.momentum),
-    "nesterov": ("bool", lambda r: r.trial.workload.optimizer.nesterov),
-    "weight_decay": ("float64", lambda r: r.trial.workload.optimizer.weight_decay),
-    "schedule": ("str", lambda r: _schedule(r.trial.workload.optimizer)),
-    "dropout": ("bool", lambda r: r.trial.workload.dropout),
-    "augmentation": ("bool", lambda r: r.trial.workload.augmentation),
-    "device": ("str", lambda r: r.trial.device),
-    "precision": ("str", lambda r: r.trial.precision),
-    "threads": ("int64", lambda r: r.trial.threads),
-    "block": ("int64", lambda r: r.trial.block),
-    "seed": ("int64", lambda r: r.trial.seed),
-    "train_images": ("int64", lambda r: r.trial.train_images),
-    "test_images": ("int64", lambda r: r.trial.test_images),
-    "epochs": ("int64", lambda r: r.trial.epochs),
-    "position": ("int64", lambda r: r.position),
-    "started": ("str", lambda r: r.started),
-    "seconds": ("float64", lambda r: r.seconds),
-    "status": ("str", lambda r: r.status),
-    "message": ("str", lambda r: r.message),
-    "dataset": ("str", lambda r: r.dataset.name),
-    "dataset_digest": ("str", lambda r: r.dataset.digest),
-    "system": ("str", lambda r: r.machine.system),
-    "cpu": ("str", lambda r: r.machine.cpu),
-    "cores": ("int64", lambda r: r.machine.cores),
-    "memory_bytes": ("int64", lambda r: r.machine.memory_bytes),
-    "gpu": ("str", lambda r: r.machine.gpu),
-    "gpu_driver": ("str", lambda r: r.machine.gpu_driver),
-    "commit": ("str", lambda r: r.code.commit),
-    "dirty": ("bool", lambda r: r.code.dirty),
-    "code_digest": ("str", lambda r: r.code.digest),
-    "deviation": ("float64", lambda r: _deviation(r.certificate)),
-    "python": ("str", _measured(lambda m: m.software.python)),
-    "versions": ("str", _measured(lambda m: _listing(m.software.versions))),
-    "libraries": ("str", _measured(lambda m: _listing(m.software.libraries))),
-    "inputs": ("str", _measured(lambda m: m.inputs)),
-    "timed_epochs": ("float64", _measured(lambda m: len(m.epochs))),
-    "import_seconds": ("float64", _measured(lambda m: m.import_seconds)),
-    "build_seconds": ("float64", _measured(lambda m: m.build_seconds)),
-    "first_step_seconds": ("float64", _measured(lambda m: m.first_step_seconds)),
-    "peak_host_bytes": ("float64", _measured(lambda m: m.peak_host_bytes)),
-    "peak_device_bytes": ("float64", _measured(lambda m: m.peak_device_bytes)),
-    "threads_used": ("float64", _measured(lambda m: m.threads_used)),
-    "sampled_host_bytes": ("float64", lambda r: r.sampled_host_bytes),
-    "sampled_device_bytes": ("float64", lambda r: r.sampled_device_bytes),
-}
-"""Columns of ``Run.trials``: name to type and getter; ``_add_epoch_results`` adds four more."""
-
-_EPOCH_COLUMNS: Mapping[str, str] = {
-    "trial": "int64",
-    "epoch": "int64",
-    "steps": "int64",
-    "images": "int64",
-    "seconds": "float64",
-    "cpu_seconds": "float64",
-    "loss": "float64",
-    "test_accuracy": "float64",
-}
-
-
-def _append(
-    record: Record,
-    trial: int,
-    trials: Mapping[str, list[object]],
-    epochs: Mapping[str, "array[float]"],
-) -> None:
-    """Add a record to the columns; raise ``ValueError`` for numbers that no trial can have."""
-    for name, (_, get) in COLUMNS.items():
-        value = get(record)
-        if isinstance(value, str):
-            value = sys.intern(plain(value))
-        elif isinstance(value, int) and not 0 <= value < 2**63:
-            raise ValueError(f"{name} is out of range")
-        trials[name].append(value)
-    if record.measurement is None:
-        return
-    for number, epoch in enumerate(record.measurement.epochs, start=1):
-        if max(epoch.steps, epoch.images) >= 2**53:  # would not be exact in the arrays
-            raise ValueError(f"epoch {number} has too many steps or images")
-        row = {"trial": trial, "epoch": number}
-        for name, column in epochs.items():
-            value = row[name] if name in row else getattr(epoch, name)
-            column.append(nan if value is None else value)
-
-
-def _add_epoch_results(trials: pd.DataFrame, epochs: pd.DataFrame) -> None:
-    """Add what a trial's epochs say of it: medians of its speed, the last loss and accuracy."""
-    of_trial = epochs["trial"]
-    last = epochs.groupby("trial").last()
-    rates = {
-        "images_per_second": epochs["images"] / epochs["seconds"],
-        "ms_per_step": 1000 * epochs["seconds"] / epochs["steps"],
-    }
-    for name, rate in rates.items():
-        trials[name] = rate.groupby(of_trial).median().reindex(trials.index)
-    trials["final_loss"] = last["loss"].reindex(trials.index)
-    trials["final_test_accuracy"] = last["test_accuracy"].reindex(trials.index)
 
 
 def _refuse_duplicates(path: Path, trials: pd.DataFrame) -> None:
@@ -286,11 +176,34 @@ def _digits(number: int) -> str:
     return str(number) if abs(number) < 2**63 else "out of range"
 
 
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    said = f"{where}: {problem['msg']}" if where else problem["msg"]
+def _first_problem(error: ValidationError, line: bytes) -> str:
+    """What is wrong first; of a result, what is wrong with it as one of the trial's scenario.
+
+    A union complains about a value once for each of its members.
+    """
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    wanted = _RESULT_OF.get(_scenario(line), "Training")
+    of_result = ("measurement", "result")
+    for problem in problems:
+        where = problem["loc"]
+        if where[:2] == of_result and len(where) > len(of_result):
+            if where[2] != wanted:
+                continue
+            where = (*of_result, *where[3:])
+        break
+    said = f"{'.'.join(map(str, where))}: {problem['msg']}" if where else problem["msg"]
     return plain(said)[:200]
+
+
+_RESULT_OF = {scenario: result.__name__ for scenario, result in RESULTS.items()}
+
+
+def _scenario(line: bytes) -> str:
+    """The scenario that a line names, if it can be told."""
+    try:
+        return str(json.loads(line)["trial"]["scenario"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ""
 
 
 def _is_json(line: bytes) -> bool:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 from rich import box
@@ -16,8 +16,10 @@ from rich.text import Text
 
 from bench.errors import UserError
 from bench.records import RECORDS
-from report.load import Run, load_run, plain
-from report.tables import Column, Section, Table, build_sections
+from report.load import Run, load_run
+from report.sections import TABLE_KEYS, Section, build_sections, count
+from report.tables.columns import Column, Table
+from report.text import plain
 
 REPORT = "report.md"
 TABLES = "tables"
@@ -61,6 +63,15 @@ class Report:
         return f"nox -s bench -- --resume {_place(self.run)}"
 
     @property
+    def duty(self) -> str:
+        """How much of the trials' time was spent being timed; empty if nothing was."""
+        trials = self.run.trials
+        timed, whole = float(trials["timed_seconds"].sum()), float(trials["seconds"].sum())
+        if not (timed > 0 and whole > 0):
+            return ""
+        return f"Timed: {timed:,.0f} of {whole:,.0f} seconds of all trials ({timed / whole:.0%})"
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What must be known before any number is read."""
         cut = (f"The last line of {RECORDS} was cut off while being written; it is left out.",)
@@ -95,25 +106,27 @@ def write_report(folder: Path) -> Report:
     return report
 
 
-_OUR_CSV = re.compile(r"\d+-(comparison|ratios|unfinished|environment|epochs)\.csv")
+_OUR_CSV = re.compile(rf"\d+-({'|'.join(TABLE_KEYS)})\.csv")
 """Names of the tables of earlier reports; other files in the folder are not ours to delete."""
 
 
 def print_tables(console: Console, report: Report) -> None:
-    """Print what the page opens with: warnings, and each section's comparison and failures."""
+    """Print what the page opens with, and the tables that are not for the page alone."""
     console.print(Text(f"{_name(report.run)}: {report.status}"))
     if report.resume:
         console.print(Text(f"resume with: {report.resume}"))
+    if report.duty:
+        console.print(Text(report.duty))
     for warning in report.warnings:
         console.print(Text(warning, style="bold red"))
     for section in report.sections:
         console.print()
         console.print(Text(section.heading, style="bold"))
         note = _dataset_note(section)
-        if note:
-            console.print(Text(note))
-        for table in (section.comparison, section.ratios, section.unfinished):
-            if len(table.rows):
+        for line in filter(None, (note, *section.notes)):
+            console.print(Text(line))
+        for table in section.tables:
+            if len(table.rows) and not table.page_only:
                 console.print(_console_table(table))
     if len(report.sections) > 1:
         console.print(Text(_APART))
@@ -122,8 +135,8 @@ def print_tables(console: Console, report: Report) -> None:
 
 
 _SPREAD = (
-    "Numbers are medians over the repeats, with the lowest and highest where these differ: no "
-    "confidence interval. Ratios have one."
+    "Numbers are medians over the repeats, with the lowest and highest where these differ "
+    "(low-high): no confidence interval. Those with limits (low to high) have one."
 )
 
 
@@ -143,10 +156,18 @@ def _console_table(table: Table) -> ConsoleTable:
         show_edge=False,
     )
     columns = [column for column in table.shown if not column.page_only]
-    for column in columns:
-        justify: Literal["right", "left"] = "right" if _numeric(table, column) else "left"
-        shown.add_column(Text(column.heading), justify=justify, overflow="fold")
-    for cells in table.cells(columns):
+    rows = list(table.cells(columns))
+    for place, column in enumerate(columns):
+        numeric = _numeric(table, column)
+        parts = [*column.heading.split(), *(part for cells in rows for part in cells[place])]
+        shown.add_column(
+            Text(column.heading),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            # A number is never broken in two; texts and headings may be.
+            width=max(map(len, parts)) if numeric else None,
+        )
+    for cells in rows:
         shown.add_row(
             *(
                 Text.assemble(_shortened(text), (f"\n{aside}" if aside else "", "dim"))
@@ -165,7 +186,7 @@ def _page(report: Report) -> Iterator[str]:
     """Lines of the report."""
     yield f"# Run {_markdown(_name(report.run))}"
     yield ""
-    yield f"{report.status}."
+    yield f"{report.status}." + (f" {report.duty}." if report.duty else "")
     if report.resume:
         yield "To measure the rest:"
         yield ""
@@ -206,6 +227,8 @@ def _about(section: Section) -> Iterator[str]:
     memory = of["memory_bytes"] / 2**30
     yield f"- Machine: {_markdown(machine)}, {memory:.1f} GiB memory."
     yield f"- Code: sources {_markdown(of['code_digest'][:12])} (commits: see Environment)."
+    for line in section.notes:
+        yield _markdown(f"- {line}")
     for _, workload in section.workloads.iterrows():
         yield _markdown(f"- Workload {workload['workload']}: {', '.join(_training(workload))}.")
 
@@ -234,30 +257,34 @@ def _dataset_note(section: Section) -> str:
 
 def _reading(report: Report) -> Iterator[str]:
     """Say what the numbers are, for all sections at once."""
-    repeats = pd.concat([section.comparison.rows["compared"] for section in report.sections])
     yield ""
     yield "## How to read the tables"
     yield ""
     yield _SPREAD
     if len(report.sections) > 1:
         yield _APART
-    yield f"A row has {_between(int(repeats.min()), int(repeats.max()))}, each a fresh process."
+    repeats = [number for section in report.sections for number in section.repeats or ()]
+    if repeats:
+        yield f"A row of a comparison has {_between(min(repeats), max(repeats))}, each a fresh"
+        yield "process."
     yield "Arrows point to the better side. A dash is something that was not measured."
-    yield ""
-    described = {
-        column.title: column.meaning
+    filled = {
+        table.key: table
         for section in report.sections
-        for table in (section.comparison, section.ratios)
-        for column in table.shown
-        if column.meaning
+        for table in section.tables
+        if len(table.rows) and any(column.meaning for column in table.shown)
     }
-    for title, meaning in described.items():
-        yield f"- **{title}**: {meaning}."
+    for table in filled.values():
+        yield ""
+        yield f"{table.title}:"
+        yield ""
+        for column in table.shown:
+            if column.meaning:
+                yield f"- **{column.title}**: {column.meaning}."
 
 
 def _between(low: int, high: int) -> str:
-    number = f"{low}" if low == high else f"{low} to {high}"
-    return f"{number} {'repeat' if high == 1 else 'repeats'}"
+    return count(high, "repeat") if low == high else f"{low} to {count(high, 'repeat')}"
 
 
 def _markdown_table(table: Table) -> Iterator[str]:
@@ -284,8 +311,8 @@ def _shortened(text: str) -> str:
 
 def _csv(section: Section, table: Table) -> str:
     """Render as CSV the rows, each with what identifies its section, in full precision."""
-    keys = [key for column in table.columns for key in column.keys]
-    rows = table.rows[keys].copy()
+    keys = dict.fromkeys(key for column in table.columns for key in column.keys)
+    rows = table.rows[list(keys)].copy()
     for place, (key, value) in enumerate(section.identity.items()):
         rows.insert(place, key, value)
     for key in rows.select_dtypes("str").columns:

@@ -5,6 +5,7 @@ one difference per block, and its interval is made of these; steps within a proc
 and are never counted as repeats.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import inf, isnan, sqrt
@@ -227,6 +228,12 @@ def rate_interval(successes: int, trials: int, confidence: float = 0.95) -> Inte
         n=trials,
         method="Clopper-Pearson",
     )
+
+
+def rate(found: Sequence[bool]) -> str:
+    """Share of true ones and its interval at 95%, to be read: ``5.0% (0.6%-16.9%)``."""
+    of = rate_interval(sum(found), len(found))
+    return f"{of.estimate:.1%} ({of.low:.1%}-{of.high:.1%})"
 
 
 def walsh_averages(values: NDArray[np.float64]) -> NDArray[np.float64]:

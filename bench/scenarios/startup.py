@@ -1,13 +1,50 @@
-"""How long until the first step is done, compilation included?"""
+"""How long from the start of a process to its first trained step, cold and compiled before?"""
 
-from bench.clock import timed
-from bench.contract import Trainer
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from types import ModuleType
+
+from bench.contract import Trainer, Trial
 from bench.inputs import Inputs
+from bench.records import Startup
 
 
-def measure(trainer: Trainer, inputs: Inputs) -> float:
-    """Seconds of the first step a freshly built trainer takes."""
-    trainer.load_data(inputs.of_epoch(0), inputs.labels)
-    trainer.load_weights(inputs.weights)
-    _, elapsed = timed(lambda: trainer.train(inputs.epochs[0][:1]))
-    return elapsed.wall
+def measure(_module: ModuleType, _trainer: Trainer, _inputs: Inputs, trial: Trial) -> Startup:
+    """Start two processes one after the other that share a home, which is empty for the first.
+
+    What a framework keeps of its compilations it keeps there: TorchInductor by itself, JAX because
+    its cache is switched on for both (``jax_compilation_cache_dir``), TensorFlow nothing.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        variables = {
+            **os.environ,
+            "HOME": home,
+            "TMPDIR": home,
+            "JAX_COMPILATION_CACHE_DIR": str(Path(home, "jax")),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        }
+        cold, cached = (_start(trial, variables) for _ in range(2))
+    return Startup(cold_seconds=cold, cached_seconds=cached)
+
+
+def _start(trial: Trial, variables: dict[str, str]) -> float:
+    """Seconds it took; raises ``subprocess.CalledProcessError`` where it failed."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as answer:
+        try:
+            subprocess.run(
+                [sys.executable, "-P", "-m", "bench.starter", str(writer)],
+                input=json.dumps(asdict(trial)),
+                text=True,
+                env=variables,
+                pass_fds=[writer],
+                check=True,
+            )
+        finally:
+            os.close(writer)
+        return float(answer.read())

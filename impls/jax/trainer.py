@@ -2,14 +2,15 @@
 
 Tutorial: https://flax.readthedocs.io/en/stable/guides/performance.html (Flax 0.12), the
 functional training loop. Modes: ``jit`` is that loop: model and optimizer are split into structure
-and state once, and the state goes through one ``jax.jit`` function per step.
-Last measured at: the tables in README.md.
+and state once, and the state goes through one ``jax.jit`` function per step; ``jit-xla-conv`` is
+the same under a flag of XLA; ``scan`` takes all steps in one ``jax.jit`` function, by
+``jax.lax.scan``. Last measured at: the tables in README.md.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import final
+from typing import NamedTuple, final
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,7 @@ from flax import nnx
 from jax.extend import backend
 from numpy.typing import NDArray
 
-from bench.contract import Floats, Trainer, Trial, check_weights
+from bench.contract import KERNELS, Floats, Trainer, Trial, check_weights
 from bench.workloads import Optimizer, weight_shapes
 from impls.jax.networks import NETWORKS
 
@@ -42,22 +43,15 @@ class JaxTrainer:
         self.optimizer = nnx.Optimizer(self.model, self.transform, wrt=nnx.Param)
         graph = nnx.graphdef((self.model, self.optimizer))
 
-        def train_step(
-            state: nnx.State, images: jax.Array, labels: jax.Array, batch: jax.Array
-        ) -> tuple[nnx.State, jax.Array]:
-            model, optimizer = nnx.merge(graph, state)
-            pixels = scale(images[batch], self.held)
-            loss, gradients = nnx.value_and_grad(cross_entropy)(model, pixels, labels[batch])
-            optimizer.update(model, gradients)
-            return nnx.state((model, optimizer)), loss
-
         def predict(state: nnx.State, images: jax.Array) -> jax.Array:
             model, _ = nnx.merge(graph, state)
             model.eval()
             return model(scale(images, self.held)).astype(self.held)
 
+        mode = MODES[trial.mode]
         # The old state is not needed again: its memory may hold the new one.
-        self.train_step = jax.jit(train_step, donate_argnums=0)
+        self.compiled = jax.jit(mode.compiled(training_step(graph, self.held)), donate_argnums=0)
+        self.train_steps = mode.called(self.compiled)
         self.predict = jax.jit(predict)
 
     def load_data(self, images: NDArray[np.uint8], labels: NDArray[np.int32], /) -> None:
@@ -78,10 +72,7 @@ class JaxTrainer:
         return {name: np.array(held[name][...]) for name in self.shapes}
 
     def train(self, batches: NDArray[np.int32], /) -> float:
-        losses = []
-        for batch in batches:
-            self.state, loss = self.train_step(self.state, self.images, self.labels, batch)
-            losses.append(loss)
+        self.state, losses = self.train_steps(self.state, self.images, self.labels, batches)
         jax.block_until_ready((self.state, losses))
         return float(np.mean(jax.device_get(losses)))
 
@@ -91,6 +82,29 @@ class JaxTrainer:
     def peak_device_bytes(self) -> int | None:
         statistics = self.device.memory_stats()
         return statistics["peak_bytes_in_use"] if statistics else None
+
+    def compilations(self) -> int | None:
+        return self.compiled._cache_size()  # noqa: SLF001 - no public call counts them
+
+
+Step = Callable[
+    [nnx.State, jax.Array, jax.Array, jax.Array], tuple[nnx.State, jax.Array | list[jax.Array]]
+]
+
+
+def training_step(graph: nnx.GraphDef, dtype: jnp.dtype) -> Step:
+    """One update from a batch of indices: the new state, and the batch's mean cross-entropy."""
+
+    def step(
+        state: nnx.State, images: jax.Array, labels: jax.Array, batch: jax.Array
+    ) -> tuple[nnx.State, jax.Array]:
+        model, optimizer = nnx.merge(graph, state)
+        pixels = scale(images[batch], dtype)
+        loss, gradients = nnx.value_and_grad(cross_entropy)(model, pixels, labels[batch])
+        optimizer.update(model, gradients)
+        return nnx.state((model, optimizer)), loss
+
+    return step
 
 
 def cross_entropy(model: nnx.Module, images: jax.Array, labels: jax.Array) -> jax.Array:
@@ -102,6 +116,49 @@ def cross_entropy(model: nnx.Module, images: jax.Array, labels: jax.Array) -> ja
 def scale(images: jax.Array, dtype: jnp.dtype) -> jax.Array:
     """Pixels to 0..1, on the device."""
     return images.astype(dtype) * (1 / 255)
+
+
+def scanned(step: Step) -> Step:
+    """The step for each row of indices ``[steps, batch]``; the losses are ``[steps]``."""
+
+    def steps(
+        state: nnx.State, images: jax.Array, labels: jax.Array, batches: jax.Array
+    ) -> tuple[nnx.State, jax.Array]:
+        return jax.lax.scan(lambda state, batch: step(state, images, labels, batch), state, batches)
+
+    return steps
+
+
+def one_by_one(step: Step) -> Step:
+    """The same, by a call of ``step`` for each row."""
+
+    def steps(
+        state: nnx.State, images: jax.Array, labels: jax.Array, batches: NDArray[np.int32]
+    ) -> tuple[nnx.State, list[jax.Array]]:
+        losses = []
+        for batch in batches:
+            state, loss = step(state, images, labels, batch)
+            losses.append(loss)
+        return state, losses
+
+    return steps
+
+
+class Mode(NamedTuple):
+    """What differs between the modes."""
+
+    compiled: Callable[[Step], Step]
+    """Makes of the training step what is compiled."""
+    called: Callable[[Step], Step]
+    """Makes of what is compiled a function for many steps."""
+
+
+JIT = Mode(compiled=lambda step: step, called=one_by_one)
+MODES = {
+    "jit": JIT,
+    "jit-xla-conv": JIT,
+    "scan": Mode(compiled=scanned, called=lambda steps: steps),
+}
 
 
 def disable_dropout(model: nnx.Module) -> None:
@@ -146,12 +203,46 @@ NAMES = {"var": "variance"}
 
 
 def libraries() -> dict[str, str]:
-    """What JAX reports of the platform it computes on."""
-    return {"XLA platform": backend.get_backend().platform_version}
+    """What JAX reports of the platform it computes on, and what it was told."""
+    found = {"XLA platform": backend.get_backend().platform_version}
+    if flags := os.environ.get("XLA_FLAGS"):
+        found["XLA_FLAGS"] = flags
+    return found
 
 
-def build(trial: Trial) -> Trainer:
-    """A trainer for ``trial``. Raises ``RuntimeError`` when its device is not there."""
+def kernels(trial: Trial) -> dict[str, Callable[[], None]]:
+    """The work of ``bench.contract.KERNELS``, each a function that returns when it is done."""
+    settings(trial)
+    sizes = KERNELS[trial.device]
+    dtype = jnp.bfloat16 if trial.precision == "bf16" else jnp.float32
+    random = partial(jax.random.uniform, jax.random.key(0), dtype=dtype)
+    a, b = random((sizes["matmul"], sizes["matmul"])), random((sizes["matmul"], sizes["matmul"]))
+    images, kernel = random((sizes["conv"], 32, 32, 128)), random((3, 3, 128, 128))
+    data = jnp.zeros(sizes["copy"], jnp.uint8)
+    layout = ("NHWC", "HWIO", "NHWC")
+
+    def finished(work: Callable[..., jax.Array], *inputs: jax.Array) -> Callable[[], None]:
+        compiled = jax.jit(work)
+
+        def run() -> None:
+            jax.block_until_ready(compiled(*inputs))
+
+        return run
+
+    return {
+        "matmul": finished(jnp.matmul, a, b),
+        "conv": finished(
+            lambda x, kernel: jax.lax.conv_general_dilated(
+                x, kernel, (1, 1), "SAME", dimension_numbers=layout
+            ),
+            *(images, kernel),
+        ),
+        "copy": finished(jnp.copy, data),
+    }
+
+
+def settings(trial: Trial) -> None:
+    """Set what holds for the process. Raises ``RuntimeError`` when the device is not there."""
     # JAX has no call for these; they are read when the first device is asked for. Threads: JAX
     # follows the process's affinity, and this variable in the place of the machine's core count.
     os.environ["PJRT_NPROC"] = str(trial.threads)
@@ -163,4 +254,9 @@ def build(trial: Trial) -> Trainer:
     products = "tensorfloat32" if trial.precision == "tf32" else "highest"
     jax.config.update("jax_default_matmul_precision", products)
     jax.config.update("jax_enable_x64", trial.precision == "fp64")  # else float64 becomes float32
+
+
+def build(trial: Trial) -> Trainer:
+    """A trainer for ``trial``. Raises ``RuntimeError`` when its device is not there."""
+    settings(trial)
     return JaxTrainer(trial)

@@ -2,7 +2,8 @@
 
 After https://keras.io/examples/vision/mnist_convnet/ (Keras 3.15). Inputs are
 ``[batch, 32, 32, 3]`` uint8, scaled to 0..1 by the first layer; outputs logits ``[batch, 10]``.
-Layers have the names of ``bench.workloads``. The residual networks are functional models after
+Layers have the names of ``bench.workloads``, ``_`` in the place of dots, which PyTorch refuses. The
+residual networks are functional models after
 https://keras.io/guides/functional_api/#a-toy-resnet-model.
 """
 
@@ -101,10 +102,10 @@ def basic_block(
     """Two 3x3 convolutions around a shortcut."""
     # Not padding="same": with stride 2 it pads even images below and to the right only.
     y = layers.ZeroPadding2D(1)(x)
-    y = layers.Conv2D(outputs, 3, stride, use_bias=False, name=f"{name}.conv1")(y)
-    y = layers.ReLU()(BatchNorm(name=f"{name}.norm1")(y))
-    y = layers.Conv2D(outputs, 3, padding="same", use_bias=False, name=f"{name}.conv2")(y)
-    y = BatchNorm(name=f"{name}.norm2")(y)
+    y = layers.Conv2D(outputs, 3, stride, use_bias=False, name=f"{name}_conv1")(y)
+    y = layers.ReLU()(BatchNorm(name=f"{name}_norm1")(y))
+    y = layers.Conv2D(outputs, 3, padding="same", use_bias=False, name=f"{name}_conv2")(y)
+    y = BatchNorm(name=f"{name}_norm2")(y)
     return layers.ReLU()(y + shortcut(x, outputs, stride, projection=projection, name=name))
 
 
@@ -115,8 +116,8 @@ def shortcut(
     if stride == 1:
         return x
     if projection:
-        x = layers.Conv2D(outputs, 1, stride, use_bias=False, name=f"{name}.conv3")(x)
-        return BatchNorm(name=f"{name}.norm3")(x)
+        x = layers.Conv2D(outputs, 1, stride, use_bias=False, name=f"{name}_conv3")(x)
+        return BatchNorm(name=f"{name}_norm3")(x)
     # Every other pixel, and zeros for the channels that are new: no parameters.
     x = x[:, ::stride, ::stride, :]
     return ops.pad(x, [[0, 0], [0, 0], [0, 0], [0, outputs - x.shape[-1]]])
@@ -131,7 +132,7 @@ def resnet(widths: tuple[int, ...], blocks: int, *, projection: bool) -> keras.M
     for stage, width in enumerate(widths):
         for block in range(blocks):
             stride = 1 if x.shape[-1] == width else 2
-            name = f"blocks.{stage * blocks + block}"
+            name = f"blocks_{stage * blocks + block}"
             x = basic_block(x, width, stride, projection=projection, name=name)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, layers.Dense(10, name="dense1")(x))

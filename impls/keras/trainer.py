@@ -1,33 +1,36 @@
-"""Trains the networks with Keras' ``compile`` and ``fit``, on its TensorFlow backend.
+"""Trains the networks with Keras' ``compile`` and ``fit``, on any of its backends.
 
-Tutorial: https://keras.io/examples/vision/mnist_convnet/ (Keras 3.15). Modes: ``fit`` is that
-training; Keras decides on XLA itself (``jit_compile="auto"``: not on a CPU-only machine).
-Last measured at: the tables in README.md.
+Tutorial: https://keras.io/examples/vision/mnist_convnet/ (Keras 3.15). Modes: ``fit``, ``fit-jax``
+and ``fit-torch`` are that training on TensorFlow, JAX and PyTorch; what differs between these is in
+a file of each. Keras decides on compilation itself (``jit_compile="auto"``): by XLA on JAX and, if
+there is a GPU, on TensorFlow; none on PyTorch. Last measured at: the tables in README.md.
 """
 
 import os
 
-os.environ["KERAS_BACKEND"] = "tensorflow"  # read once, when Keras is imported
+# Read once, when Keras is imported; set by the modes that want another. Without it a file in the
+# user's home would decide.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import final
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, final
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
-from bench.contract import Floats, Trainer, Trial, check_weights
+from bench.contract import KERNELS, Floats, Trainer, Trial, check_weights
 from bench.workloads import Optimizer, weight_shapes
 from impls.keras.networks import NETWORKS
+
+on: Any = import_module(f"impls.keras.on_{keras.backend.backend()}")
 
 
 @final
 class KerasTrainer:
-    """Keeps the data set in host memory: ``fit`` is fed through tf.data, batch by batch."""
+    """Keeps the data set in host memory: ``fit`` is fed batch by batch."""
 
     def __init__(self, trial: Trial) -> None:
         self.shapes = weight_shapes(trial.workload.network)
@@ -40,7 +43,7 @@ class KerasTrainer:
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
         self.optimizer.build(self.model.trainable_variables)
-        self.fresh = [variable.numpy() for variable in self.optimizer.variables]
+        self.fresh = [values(variable) for variable in self.optimizer.variables]
 
     def load_data(self, images: NDArray[np.uint8], labels: NDArray[np.int32], /) -> None:
         self.images = np.array(images)
@@ -55,27 +58,27 @@ class KerasTrainer:
 
     def weights(self) -> dict[str, Floats]:
         held = variables(self.model)
-        return {name: held[name].numpy() for name in self.shapes}
+        return {name: values(held[name]) for name in self.shapes}
 
     def train(self, batches: NDArray[np.int32], /) -> float:
-        order, batch_size = batches.ravel(), batches.shape[1]
-        dataset = tf.data.Dataset.from_tensor_slices((self.images[order], self.labels[order]))
+        order = batches.ravel()
         history = self.model.fit(
-            dataset.batch(batch_size).prefetch(2).with_options(without_autotuning()),
+            **on.fed(self.images[order], self.labels[order], batches.shape[1]),
             shuffle=False,  # the order is the harness's, the same for every framework
             verbose=0,
         )
         # A GPU may still be busy with the last update when the loss is already known.
-        tf.test.experimental.sync_devices()
+        on.finish([variable.value for variable in self.model.variables])
         return float(history.history["loss"][-1])
 
     def logits(self, images: NDArray[np.uint8], /) -> Floats:
         return self.model.predict_on_batch(images).astype(keras.config.floatx())
 
     def peak_device_bytes(self) -> int | None:
-        if not tf.config.list_physical_devices("GPU"):
-            return None
-        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+        return on.peak_device_bytes()
+
+    def compilations(self) -> int | None:
+        return self.optimizer.applied if on.TRACED else None
 
 
 class SGD(keras.optimizers.SGD):
@@ -91,6 +94,12 @@ class SGD(keras.optimizers.SGD):
             learning_rate(settings), momentum=settings.momentum, nesterov=settings.nesterov
         )
         self.coupled_weight_decay = settings.weight_decay
+        self.applied = 0
+
+    def apply(self, grads: list, trainable_variables: list | None = None) -> None:
+        """Keras' own, counted: where the step is compiled, it is called whenever it is traced."""
+        self.applied += 1
+        super().apply(grads, trainable_variables)
 
     def update_step(
         self,
@@ -126,22 +135,10 @@ def disable_dropout(model: keras.Model) -> None:
             layer.rate = 0.0
 
 
-def without_autotuning() -> tf.data.Options:
-    """Options for a data set that is ready in memory, where there is nothing to tune.
-
-    By default an iterator, at its end, waits for tf.data's tuner to wake up, 10 ms, 20 ms, 40 ms...
-    after one another: with TensorFlow 2.21, ``fit`` on arrays took 2.59 s (10 ms * 255 and a bit)
-    for an epoch of 1.6 s in 7 cases of 9, and 83.6 s for one of 38 s.
-    """
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return options
-
-
 def variables(model: keras.Model) -> dict[str, keras.Variable]:
     """The network's variables by canonical name; their layouts are the canonical ones."""
     return {
-        f"{layer.name}.{NAMES.get(variable.name, variable.name)}": variable
+        f"{layer.name.replace('_', '.')}.{NAMES.get(variable.name, variable.name)}": variable
         for layer in model.layers
         for variable in layer.weights
         if not variable.name.startswith("seed")  # the state of a dropout layer
@@ -151,35 +148,52 @@ def variables(model: keras.Model) -> dict[str, keras.Variable]:
 NAMES = {"gamma": "scale", "beta": "bias", "moving_mean": "mean", "moving_variance": "variance"}
 
 
+def values(variable: keras.Variable) -> Floats:
+    """A copy of what a variable holds now."""
+    return np.array(ops.convert_to_numpy(variable.value))
+
+
 def libraries() -> dict[str, str]:
-    """The backend, and versions of the native libraries it computes with."""
-    build = tf.sysconfig.get_build_info()
-    found = {"backend": f"{keras.backend.backend()} {tf.__version__}"}
-    # TensorFlow has no call that tells oneDNN's version; the headers it ships with do.
-    for header in Path(tf.sysconfig.get_include()).glob("external/onednn/**/dnnl_version.h"):
-        found["oneDNN"] = ".".join(re.findall(r"DNNL_VERSION_[A-Z]+ (\d+)", header.read_text()))
-    if build["is_cuda_build"] and tf.config.list_physical_devices("GPU"):
-        found["CUDA"] = build["cuda_version"]
-        found["cuDNN"] = build["cudnn_version"]
-    return found
+    """The backend, what it computes with, and what Keras decides on compilation there."""
+    return on.libraries() | {"jit_compile": str(keras.Sequential().jit_compile)}
 
 
-def build(trial: Trial) -> Trainer:
-    """A trainer for ``trial``. Raises ``RuntimeError`` when its device is not there."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if trial.device == "cuda" and not gpus:
-        raise RuntimeError("TensorFlow, Keras' backend, sees no CUDA device")
-    for gpu in gpus:
-        # By default TensorFlow takes all of the device's memory, which would say nothing about use.
-        tf.config.experimental.set_memory_growth(gpu, enable=True)
-    tf.config.threading.set_intra_op_parallelism_threads(trial.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    # On by default, and not float32: 10 bits of mantissa, not 23
-    # (https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_tensor_float_32_execution).
-    tf.config.experimental.enable_tensor_float_32_execution(enabled=trial.precision == "tf32")
+def kernels(trial: Trial) -> dict[str, Callable[[], None]]:
+    """The work of ``bench.contract.KERNELS``, each a function that returns when it is done."""
+    settings(trial)
+    sizes = KERNELS[trial.device]
+    dtype = "bfloat16" if trial.precision == "bf16" else "float32"
+    a, b = (ops.cast(keras.random.uniform([sizes["matmul"]] * 2), dtype) for _ in range(2))
+    images = ops.cast(keras.random.uniform([sizes["conv"], 32, 32, 128]), dtype)
+    kernel = ops.cast(keras.random.uniform([3, 3, 128, 128]), dtype)
+    data = ops.zeros([sizes["copy"]], "uint8")
+
+    def finished(work: Callable, *inputs: keras.KerasTensor) -> Callable[[], None]:
+        compiled = on.compiled(work)
+
+        def run() -> None:
+            on.finish(compiled(*inputs))
+
+        return run
+
+    return {
+        "matmul": finished(ops.matmul, a, b),
+        "conv": finished(lambda x, kernel: ops.conv(x, kernel, padding="same"), images, kernel),
+        "copy": finished(on.copy, data),
+    }
+
+
+def settings(trial: Trial) -> None:
+    """Set what holds for the process. Raises ``RuntimeError`` when the device is not there."""
+    on.settings(trial)
     keras.config.set_floatx("float64" if trial.precision == "fp64" else "float32")
     # https://keras.io/api/mixed_precision/: float32 weights, layers compute in bfloat16.
     keras.config.set_dtype_policy(
         "mixed_bfloat16" if trial.precision == "bf16" else keras.config.floatx()
     )
+
+
+def build(trial: Trial) -> Trainer:
+    """A trainer for ``trial``. Raises ``RuntimeError`` when its device is not there."""
+    settings(trial)
     return KerasTrainer(trial)

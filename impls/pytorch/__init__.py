@@ -1,6 +1,6 @@
 """PyTorch. This file is read in every environment, so it imports nothing of the framework."""
 
-from bench.contract import Implementation
+from bench.contract import Implementation, Mode
 
 IMPLEMENTATION = Implementation(
     name="pytorch",
@@ -8,7 +8,14 @@ IMPLEMENTATION = Implementation(
     modules=("torch",),
     distributions=("torch",),
     modes={
-        "eager": "the tutorial's loop, operation by operation",
-        "compile": "forward pass and loss through torch.compile",
+        "eager": Mode(about="the tutorial's loop, operation by operation"),
+        "channels-last": Mode(about="the same loop, with images and kernels stored channels last"),
+        "compile": Mode(about="forward pass and loss through torch.compile", plain="eager"),
+        "compile-graphs": Mode(
+            about='the same with mode="reduce-overhead": as CUDA graphs',
+            plain="eager",
+            devices=("cuda",),
+        ),
     },
+    compiled="compile",
 )

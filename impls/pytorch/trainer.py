@@ -1,14 +1,16 @@
 """Trains the networks with PyTorch, the way its CIFAR-10 tutorial does.
 
 Tutorial: https://docs.pytorch.org/tutorials/beginner/blitz/cifar10_tutorial.html (PyTorch 2.15).
-Modes: ``eager`` is that loop; ``compile`` puts the forward pass and the loss through
-``torch.compile``. Last measured at: the tables in README.md.
+Modes: ``eager`` is that loop; ``channels-last`` the same in another memory layout; ``compile`` puts
+the forward pass and the loss through ``torch.compile``; ``compile-graphs`` also has it replay CUDA
+graphs. Last measured at: the tables in README.md.
 """
 
 import re
 from bisect import bisect
-from collections.abc import Mapping
-from typing import final
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple, final
 
 import numpy as np
 import torch
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from bench.contract import Floats, Trainer, Trial, check_weights
+from bench.contract import KERNELS, Floats, Trainer, Trial, check_weights
 from bench.workloads import Optimizer, weight_shapes
 from impls.pytorch.networks import NETWORKS
 
@@ -27,11 +29,14 @@ class PyTorchTrainer:
     """Keeps the data set on the device as ``[N, 3, 32, 32]``, as PyTorch's layers expect it."""
 
     def __init__(self, trial: Trial) -> None:
+        self.mode = MODES[trial.mode]
         self.device = torch.device(trial.device)
         self.workload = trial.workload
         self.shapes = weight_shapes(trial.workload.network)
         dtype = torch.float64 if trial.precision == "fp64" else torch.float32
-        self.model = NETWORKS[trial.workload.network]().to(self.device, dtype)
+        self.model = NETWORKS[trial.workload.network]().to(
+            self.device, dtype, memory_format=self.mode.layout
+        )
         if not trial.workload.dropout:
             disable_dropout(self.model)
         # Convolutions and matrix products in bfloat16, the loss in float32
@@ -39,10 +44,11 @@ class PyTorchTrainer:
         self.autocast = torch.autocast(
             trial.device, torch.bfloat16, enabled=trial.precision == "bf16"
         )
-        self.loss = MODES[trial.mode](loss)
+        self.loss = self.mode.compile(loss)
+        self.compiled_before = 0 if self.loss is loss else graphs_compiled()
 
     def load_data(self, images: NDArray[np.uint8], labels: NDArray[np.int32], /) -> None:
-        self.images = channels_first(images).to(self.device)
+        self.images = channels_first(images).to(self.device, memory_format=self.mode.layout)
         self.labels = torch.tensor(labels, dtype=torch.int64, device=self.device)
 
     def load_weights(self, weights: Mapping[str, Floats], /) -> None:
@@ -66,7 +72,8 @@ class PyTorchTrainer:
             self.optimizer.step()
             for scheduler in self.schedulers:
                 scheduler.step()
-            losses.append(loss.detach())
+            # Cloned, because a CUDA graph writes its next results to the same memory.
+            losses.append(loss.detach().clone())
         mean = torch.stack(losses).mean().item()
         synchronize(self.device)
         return mean
@@ -74,7 +81,8 @@ class PyTorchTrainer:
     @torch.inference_mode()
     def logits(self, images: NDArray[np.uint8], /) -> Floats:
         self.model.eval()
-        pixels = scale(channels_first(images).to(self.device), self.model)
+        pixels = channels_first(images).to(self.device, memory_format=self.mode.layout)
+        pixels = scale(pixels, self.model)
         with self.autocast:
             logits = self.model(pixels)
         return logits.to(pixels.dtype).cpu().numpy()
@@ -83,6 +91,11 @@ class PyTorchTrainer:
         if self.device.type == "cpu":
             return None
         return torch.cuda.max_memory_allocated(self.device)
+
+    def compilations(self) -> int | None:
+        if self.loss is loss:
+            return None
+        return graphs_compiled() - self.compiled_before
 
 
 def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
@@ -95,7 +108,41 @@ def scale(images: Tensor, model: nn.Module) -> Tensor:
     return images.to(model.conv1.weight.dtype) * (1 / 255)
 
 
-MODES = {"eager": lambda loss: loss, "compile": torch.compile}
+class Mode(NamedTuple):
+    """What differs between the modes."""
+
+    compile: Callable[[Callable], Callable]
+    layout: torch.memory_format
+
+
+def operations(function: Callable) -> Callable:
+    """Nothing compiled."""
+    return function
+
+
+# By default what cannot be compiled is quietly run as it is, and so is a function that was compiled
+# for eight models before (https://docs.pytorch.org/docs/2.15/generated/torch.compile.html).
+compiled = partial(torch.compile, fullgraph=True, isolate_recompiles=True)
+
+MODES = {
+    "eager": Mode(operations, torch.contiguous_format),
+    # https://docs.pytorch.org/tutorials/intermediate/memory_format_tutorial.html. On a thread of a
+    # CPU a step took 0.76 of eager's time for listing3, and 1.06 of it for listing1.
+    "channels-last": Mode(operations, torch.channels_last),
+    # The loss, not the step: torch.compile breaks its graph at backward() and zero_grad(), and with
+    # the optimizer compiled as well a step took as long (listing1, one thread of a CPU: 1.00 of the
+    # time). Channels stay first, because last took as long, too (listing1: 0.99, listing3: 1.00).
+    "compile": Mode(compiled, torch.contiguous_format),
+    "compile-graphs": Mode(partial(compiled, mode="reduce-overhead"), torch.contiguous_format),
+}
+
+
+def graphs_compiled() -> int:
+    """By all trainers of this process so far."""
+    # Not at the top, where it would double the time that importing PyTorch takes in every mode.
+    from torch._dynamo.utils import counters
+
+    return counters["stats"]["unique_graphs"]
 
 
 def disable_dropout(model: nn.Module) -> None:
@@ -201,8 +248,34 @@ def libraries() -> dict[str, str]:
     return found
 
 
-def build(trial: Trial) -> Trainer:
-    """A trainer for ``trial``. Raises ``RuntimeError`` when its device is not there."""
+def kernels(trial: Trial) -> dict[str, Callable[[], None]]:
+    """The work of ``bench.contract.KERNELS``, each a function that returns when it is done."""
+    settings(trial)
+    sizes, device = KERNELS[trial.device], torch.device(trial.device)
+    dtype = torch.bfloat16 if trial.precision == "bf16" else torch.float32
+    random = partial(torch.rand, dtype=dtype, device=device)
+    a, b = random(sizes["matmul"], sizes["matmul"]), random(sizes["matmul"], sizes["matmul"])
+    layout = {"memory_format": MODES[trial.mode].layout}
+    images = random(sizes["conv"], 128, 32, 32).to(**layout)
+    kernel = random(128, 128, 3, 3).to(**layout)
+    data = torch.zeros(sizes["copy"], dtype=torch.uint8, device=device)
+
+    def finished(work: Callable[[], Tensor]) -> Callable[[], None]:
+        def run() -> None:
+            work()
+            synchronize(device)
+
+        return run
+
+    return {
+        "matmul": finished(lambda: torch.matmul(a, b)),
+        "conv": finished(lambda: F.conv2d(images, kernel, padding=1)),
+        "copy": finished(data.clone),
+    }
+
+
+def settings(trial: Trial) -> None:
+    """Set what holds for the process. Raises ``RuntimeError`` when the device is not there."""
     if trial.device == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("PyTorch sees no CUDA device")
     torch.set_num_threads(trial.threads)
@@ -211,4 +284,9 @@ def build(trial: Trial) -> Trainer:
     # By default convolutions on a GPU use TF32, which is not float32: 10 bits of mantissa, not 23;
     # matrix products do not (https://docs.pytorch.org/docs/stable/notes/cuda.html).
     torch.backends.fp32_precision = "tf32" if trial.precision == "tf32" else "ieee"
+
+
+def build(trial: Trial) -> Trainer:
+    """A trainer for ``trial``. Raises ``RuntimeError`` when its device is not there."""
+    settings(trial)
     return PyTorchTrainer(trial)

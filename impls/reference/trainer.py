@@ -67,6 +67,9 @@ class ReferenceTrainer:
     def peak_device_bytes(self) -> int | None:
         return None
 
+    def compilations(self) -> int | None:
+        return None
+
 
 EVALUATION_BATCH = 100
 """Images whose logits are computed at once: bounds the memory, and changes nothing else."""

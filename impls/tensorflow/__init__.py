@@ -1,6 +1,6 @@
 """TensorFlow. This file is read in every environment, so it imports nothing of the framework."""
 
-from bench.contract import Implementation
+from bench.contract import Implementation, Mode
 
 IMPLEMENTATION = Implementation(
     name="tensorflow",
@@ -8,8 +8,12 @@ IMPLEMENTATION = Implementation(
     modules=("tensorflow",),
     distributions=("tensorflow", "tensorflow-cpu"),
     modes={
-        "graph": "the training step as one tf.function",
-        "eager": "the same step, operation by operation",
-        "xla": "the training step as one tf.function, compiled by XLA (jit_compile=True)",
+        "graph": Mode(about="the training step as one tf.function", plain="eager"),
+        "eager": Mode(about="the same step, operation by operation"),
+        "xla": Mode(
+            about="the training step as one tf.function, compiled by XLA (jit_compile=True)",
+            plain="eager",
+        ),
     },
+    compiled="xla",
 )

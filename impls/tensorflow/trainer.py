@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from bench.contract import Floats, Trainer, Trial, check_weights
+from bench.contract import KERNELS, Floats, Trainer, Trial, check_weights
 from bench.workloads import Optimizer, weight_shapes
 from impls.tensorflow.networks import NETWORKS, Dropout
 
@@ -67,6 +67,11 @@ class TensorFlowTrainer:
         if not tf.config.list_physical_devices("GPU"):
             return None
         return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+
+    def compilations(self) -> int | None:
+        if not isinstance(self.train_step, tf.types.experimental.PolymorphicFunction):
+            return None
+        return self.train_step.experimental_get_tracing_count()
 
 
 class SGD(tf.Module):
@@ -190,8 +195,37 @@ def libraries() -> dict[str, str]:
     return found
 
 
-def build(trial: Trial) -> Trainer:
-    """A trainer for ``trial``. Raises ``RuntimeError`` when its device is not there."""
+def kernels(trial: Trial) -> dict[str, Callable[[], None]]:
+    """The work of ``bench.contract.KERNELS``, each a function that returns when it is done."""
+    settings(trial)
+    sizes = KERNELS[trial.device]
+    dtype = tf.bfloat16 if trial.precision == "bf16" else tf.float32
+    a, b = (tf.cast(tf.random.uniform([sizes["matmul"]] * 2), dtype) for _ in range(2))
+    images = tf.cast(tf.random.uniform([sizes["conv"], 32, 32, 128]), dtype)
+    kernel = tf.cast(tf.random.uniform([3, 3, 128, 128]), dtype)
+    data = tf.zeros([sizes["copy"]], tf.uint8)
+    compiled = MODES[trial.mode]
+
+    def convolve(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        return tf.nn.conv2d(images, kernel, 1, "SAME")
+
+    def finished(work: Callable[..., tf.Tensor], *inputs: tf.Tensor) -> Callable[[], None]:
+        def run() -> None:
+            work(*inputs)
+            tf.test.experimental.sync_devices()
+
+        return run
+
+    return {
+        "matmul": finished(compiled(tf.matmul), a, b),
+        "conv": finished(compiled(convolve), images, kernel),
+        # Not tf.identity, which copies nothing; not compiled, because XLA does not know it.
+        "copy": finished(lambda data: tf.raw_ops.DeepCopy(x=data), data),
+    }
+
+
+def settings(trial: Trial) -> None:
+    """Set what holds for the process. Raises ``RuntimeError`` when the device is not there."""
     gpus = tf.config.list_physical_devices("GPU")
     if trial.device == "cuda" and not gpus:
         raise RuntimeError("TensorFlow sees no CUDA device")
@@ -203,4 +237,9 @@ def build(trial: Trial) -> Trainer:
     # On by default, and not float32: 10 bits of mantissa, not 23
     # (https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_tensor_float_32_execution).
     tf.config.experimental.enable_tensor_float_32_execution(enabled=trial.precision == "tf32")
+
+
+def build(trial: Trial) -> Trainer:
+    """A trainer for ``trial``. Raises ``RuntimeError`` when its device is not there."""
+    settings(trial)
     return TensorFlowTrainer(trial)

@@ -2,13 +2,26 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench.certificate import Certificate, Tolerance
 from bench.contract import Trial
-from bench.data import DatasetInfo
+from bench.data import Dataset, DatasetInfo
 from bench.plan import Plan
-from bench.records import SCHEMA, Code, Epoch, Machine, Measurement, Record, Software
+from bench.records import (
+    SCHEMA,
+    Ceiling,
+    Chunk,
+    Code,
+    Epoch,
+    Machine,
+    Measurement,
+    Record,
+    Software,
+    Steady,
+    Training,
+)
 from bench.workloads import WORKLOADS
 
 TRIAL = Trial(
@@ -44,16 +57,23 @@ CERTIFICATE = Certificate(
     tolerance=TOLERANCE,
     failure="",
 )
+CHUNK = Chunk(steps=2, wall=0.2, cpu=0.2, calibration=0.005, switches=0, stolen=0.0, compilations=0)
+TRAINING = Training(
+    steady=Steady(chunks=(CHUNK,), doubled=(replace(CHUNK, steps=4, wall=0.4),), read_seconds=0.0),
+    ceiling=Ceiling(matmul=0.1, conv=0.1, copy=0.1),
+    epochs=(Epoch(steps=3, images=192, seconds=0.5, cpu_seconds=0.5, loss=2.3, test_accuracy=0.1),),
+    peak_host_bytes=None,
+    peak_device_bytes=None,
+)
 MEASUREMENT = Measurement(
     software=Software(python="3.11", versions={"jax": "0"}, libraries={}),
     inputs="e" * 64,
     import_seconds=1.0,
     build_seconds=1.0,
     first_step_seconds=1.0,
-    epochs=(Epoch(steps=3, images=192, seconds=0.5, cpu_seconds=0.5, loss=2.3, test_accuracy=0.1),),
-    peak_host_bytes=None,
-    peak_device_bytes=None,
     threads_used=1,
+    calibration=0.005,
+    result=TRAINING,
 )
 
 
@@ -81,6 +101,8 @@ def make_record() -> Callable[..., Record]:
             measurement=MEASUREMENT,
             sampled_host_bytes=None,
             sampled_device_bytes=None,
+            gpu_before=None,
+            gpu_after=None,
         )
         return replace(record, **changes)
 
@@ -106,3 +128,17 @@ def make_plan() -> Callable[..., Plan]:
         return replace(plan, **changes)
 
     return make
+
+
+@pytest.fixture
+def data() -> Dataset:
+    labels = np.arange(1300, dtype=np.int32) % 10
+    images = np.zeros((1300, 32, 32, 3), np.uint8)
+    images[:, 0, 0, 0] = labels
+    return Dataset(
+        info=DatasetInfo(name="images", digest="0" * 64, train_images=1300, test_images=1300),
+        train_images=images,
+        train_labels=labels,
+        test_images=images,
+        test_labels=np.where(np.arange(1300) % 4 == 0, 9 - labels, labels).astype(np.int32),
+    )

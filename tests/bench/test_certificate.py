@@ -90,6 +90,21 @@ def test_evaluation_with_dropout_is_held_to_the_first_logits(trace: Trace) -> No
     assert other.failure.startswith("the first logits with dropout deviate by 1.0e-02")
 
 
+def test_many_steps_in_one_call_are_held_to_what_single_ones_do(trace: Trace) -> None:
+    trial = certificate.trial("reference", "numpy", SMALL, "fp64")
+    trainer = import_module("impls.reference.trainer").build(trial)
+    found = certificate.trace(trainer, SMALL, 0, together=True)
+    passed = certificate.certify(trace, trace, SMALL, TOLERANCE)
+    assert certificate.certify_together(found, trace, SMALL, passed).failure == ""
+    for wrong, named in (
+        (replace(found, last=moved(found.last, "dense1.bias", 1.001)), "dense1.bias after 10"),
+        (replace(found, losses=found.losses * np.r_[1, [1.001] * 9]), "the loss of step"),
+    ):
+        earned = certificate.certify_together(wrong, trace, SMALL, passed)
+        assert earned.failure.startswith("in one call, ")
+        assert named in earned.failure
+
+
 def test_a_trace_survives_its_file(tmp_path: Path, trace: Trace) -> None:
     certificate.save(tmp_path / "trace.npz", trace)
     loaded = certificate.load(tmp_path / "trace.npz")

@@ -6,8 +6,17 @@ import time
 
 import pytest
 
+from bench.calibration import calibrate
 from bench.clock import timed
-from bench.memory import peak_resident_bytes, threads
+from bench.energy import joules
+from bench.machine import chosen_device
+from bench.memory import (
+    out_of_memory,
+    peak_resident_bytes,
+    reset_peak,
+    resident_bytes,
+    threads,
+)
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
 
@@ -39,6 +48,44 @@ def test_the_peak_is_this_process_own_and_not_its_parents() -> None:
     own = peak_resident_bytes()
     assert own is not None
     assert int(done.stdout) < len(ballast) < own
+
+
+@linux
+def test_the_peak_starts_anew_from_what_is_resident() -> None:
+    ballast = b"x" * 200_000_000
+    high = peak_resident_bytes()
+    del ballast
+    reset_peak()
+    low, resident = peak_resident_bytes(), resident_bytes()
+    assert high is not None
+    assert low is not None
+    assert resident is not None
+    assert low < high - 150_000_000
+    assert abs(low - resident) < 50_000_000
+
+
+@pytest.mark.parametrize(
+    ("error", "exhausted"),
+    [
+        (MemoryError("no"), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"), True),
+        (ValueError("weight x is missing"), False),
+    ],
+)
+def test_running_out_of_memory_is_told_from_other_errors(
+    error: Exception, *, exhausted: bool
+) -> None:
+    assert out_of_memory(error) == exhausted
+
+
+def test_the_calibration_kernel_takes_time() -> None:
+    assert calibrate() > 0
+
+
+def test_energy_without_a_gpu_is_an_error_and_not_zero() -> None:
+    if chosen_device("auto") == "cpu":
+        with pytest.raises(RuntimeError, match=r"energy"):
+            joules()
 
 
 @linux

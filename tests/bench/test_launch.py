@@ -160,6 +160,11 @@ def test_workers_get_only_the_variables_that_are_meant_for_them(
 
 
 def test_every_framework_gets_the_same_variables(make_trial: Callable[..., Trial]) -> None:
-    assert environment(make_trial(framework="jax"), "/own", os.environ) == environment(
-        make_trial(framework="keras", workload=WORKLOADS["listing1"]), "/own", os.environ
-    )
+    jax = make_trial(framework="jax", mode="jit")
+    keras = make_trial(framework="keras", mode="fit", workload=WORKLOADS["listing1"])
+    assert environment(jax, "/own", os.environ) == environment(keras, "/own", os.environ)
+
+
+def test_a_mode_gets_its_own_variables(make_trial: Callable[..., Trial]) -> None:
+    own = environment(make_trial(framework="keras", mode="fit-jax"), "/own", os.environ)
+    assert own["KERAS_BACKEND"] == "jax"

@@ -60,7 +60,10 @@ def bench(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (["--framework", "torch"], "unknown framework 'torch'; there are: jax, keras, pytorch, "),
         (["--workload", "vgg"], "unknown workload 'vgg'; there are: listing1, listing3, rosetta, "),
         (["--mode", "graph", "--framework", "jax"], "unknown mode 'graph'; there are: jit"),
-        (["--profile", "fast"], "unknown profile 'fast'; there are: smoke, quick, article"),
+        (
+            ["--profile", "fast"],
+            "unknown profile 'fast'; there are: smoke, quick, standard, full, article",
+        ),
         (["--repeats", "0"], "--repeats 0: must be at least 1"),
         (["--epochs", "-1"], "--epochs -1: must be at least 1"),
         (["--train-images", "60"], "needs at least 64 training images, not 60"),
@@ -146,26 +149,29 @@ SMALL = ("--profile", "smoke", "--dataset", "synthetic", "--train-images", "384"
 
 def test_every_framework_trains_for_real_in_its_own_environment(cache: Path, out: Path) -> None:
     done = bench(cache, *SMALL, "--out", str(out))
-    assert done.returncode == 0, done.stderr
     found = records(out)
-    assert {record["status"] for record in found} == {"ok"}
-    arms = {(r["trial"]["framework"], r["trial"]["workload"]["name"]) for r in found}
-    assert arms == {(f, w) for f in frameworks() for w in ("listing1", "listing3")}
+    # A machine that is shared with much else may be too restless for the clock's self-tests.
+    assert {record["status"] for record in found} <= {"ok", "void"}, done.stderr
+    assert done.returncode == int(any(record["status"] == "void" for record in found))
+    arms = {(r["trial"]["framework"], r["trial"]["mode"]) for r in found}
+    assert arms == {(name, mode) for name, of in frameworks().items() for mode in of.usual()}
     by_workload: dict[str, list[Any]] = {}
     for record in found:
+        if record["status"] == "void":
+            continue
         measurement = record["measurement"]
-        (epoch,) = measurement["epochs"]
+        (epoch,) = measurement["result"]["epochs"]
         assert epoch["cpu_seconds"] <= 1.1 * epoch["seconds"] + 0.05  # one thread, as asked
         by_workload.setdefault(record["trial"]["workload"]["name"], []).append(measurement)
     for measurements in by_workload.values():
         # The same weights, images and order; so the same mean loss, up to rounding.
         assert len({m["inputs"] for m in measurements}) == 1
-        losses = [m["epochs"][0]["loss"] for m in measurements]
+        losses = [m["result"]["epochs"][0]["loss"] for m in measurements]
         assert max(losses) - min(losses) < 1e-4
     page = (out / "report.md").read_text()
     assert "synthetic, generated images" in page
     assert all(f"| {framework} (" in page for framework in frameworks())
-    assert "8 of 8 trials recorded (8 ok)" in done.stdout
+    assert "12 of 12 trials recorded" in done.stdout
 
 
 def test_what_is_not_equivalent_is_recorded_and_not_timed(cache: Path, out: Path) -> None:
@@ -174,7 +180,7 @@ def test_what_is_not_equivalent_is_recorded_and_not_timed(cache: Path, out: Path
     right = certificate.load(trace)
     try:
         certificate.save(trace, replace(right, losses=right.losses * 1.01))
-        done = bench(cache, *JAX[:-1], "1", "--out", str(out))
+        done = bench(cache, *ONE_ARM[:-1], "1", "--out", str(out))
     finally:
         certificate.save(trace, right)
     assert done.returncode == 1, done.stderr
@@ -185,7 +191,10 @@ def test_what_is_not_equivalent_is_recorded_and_not_timed(cache: Path, out: Path
     assert "not equivalent" in (out / "report.md").read_text()
 
 
-JAX = (*SMALL, "--framework", "jax", "--workload", "listing3", "--repeats", "3")
+ONE_ARM = (
+    *(*SMALL, "--framework", "tensorflow", "--mode", "graph"),
+    *("--workload", "listing3", "--repeats", "3"),
+)
 
 
 def start(cache: Path, out: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -220,7 +229,7 @@ def in_second_trial(process: subprocess.Popen[str], out: Path) -> list[psutil.Pr
 
 
 def test_killing_and_resuming_loses_and_repeats_no_trial(cache: Path, out: Path) -> None:
-    process = start(cache, out, *JAX)
+    process = start(cache, out, *ONE_ARM)
     workers = in_second_trial(process, out)
     process.kill()
     process.communicate()
@@ -238,7 +247,7 @@ def test_killing_and_resuming_loses_and_repeats_no_trial(cache: Path, out: Path)
 
 
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(cache: Path, out: Path) -> None:
-    process = start(cache, out, *JAX)
+    process = start(cache, out, *ONE_ARM)
     workers = in_second_trial(process, out)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=20)
@@ -250,7 +259,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(cache: Path, out: Path)
 
 
 def test_a_run_is_not_resumed_with_other_code_or_data(cache: Path, out: Path) -> None:
-    process = start(cache, out, *JAX)
+    process = start(cache, out, *ONE_ARM)
     wait_for((out / PLAN).exists)
     process.kill()
     process.communicate()
@@ -271,11 +280,8 @@ def test_a_run_is_not_resumed_with_other_code_or_data(cache: Path, out: Path) ->
 def test_real_images_are_named_for_what_they_are(cache: Path, out: Path) -> None:
     done = bench(
         cache,
-        *SMALL,
-        "--framework",
-        "jax",
-        "--workload",
-        "listing3",
+        *ONE_ARM[:-1],
+        "1",
         "--dataset",
         str(ARCHIVE),
         "--out",

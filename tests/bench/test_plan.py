@@ -44,6 +44,21 @@ def test_every_block_holds_every_arm_of_every_workload_once() -> None:
         assert len(arms) == 8
 
 
+def test_an_arms_trials_name_the_mode_its_compilation_is_set_against() -> None:
+    trials = plan.trials(
+        [("pytorch", "eager"), ("pytorch", "compile")],
+        ["listing1"],
+        plan.profiles()["quick"],
+        dataset=DATASET,
+        device="cpu",
+        precision="fp32",
+        threads=1,
+        seed=0,
+        plain={("pytorch", "compile"): "eager"},
+    )
+    assert {(t.mode, t.plain) for t in trials} == {("eager", ""), ("compile", "eager")}
+
+
 def test_the_seed_decides_the_order_and_blocks_differ() -> None:
     assert planned(seed=1) == planned(seed=1)
     orders = {
@@ -70,7 +85,8 @@ def test_too_few_images_are_refused_with_the_number_needed() -> None:
 
 
 def test_epochs_are_the_profiles_or_the_workloads() -> None:
-    assert {t.epochs for t in planned()} == {3}
+    assert {t.epochs for t in planned()} == {1}
+    assert {t.epochs for t in planned(epochs=3)} == {3}
     article = plan.trials(
         ARMS,
         ["listing1"],
@@ -82,6 +98,45 @@ def test_epochs_are_the_profiles_or_the_workloads() -> None:
         seed=0,
     )
     assert {t.epochs for t in article} == {10}
+
+
+def test_a_sentinel_is_one_arm_twice_in_every_block() -> None:
+    trials = planned(sentinel=True)
+    twins = [t for t in trials if t.label]
+    assert len(trials) == 30
+    assert len({t.name for t in trials}) == 30
+    assert {(t.framework, t.mode, t.label) for t in twins} == {("pytorch", "eager", "twin")}
+    assert Counter((t.block, t.workload.name) for t in twins) == dict.fromkeys(
+        ((block, name) for block in range(3) for name in WORKLOADS), 1
+    )
+    for twin in twins:
+        assert replace(twin, label="") in trials
+
+
+def test_every_arm_is_asked_every_scenario_and_memory_in_passes_of_one_size() -> None:
+    trials = planned(scenarios=("inference", "memory"), repeats=1, sentinel=True)
+    assert len({t.name for t in trials}) == len(trials) == 8 * 4
+    asked = Counter((t.scenario, t.batch_size) for t in trials)
+    assert asked == {("inference", 0): 8, **{("memory", size): 8 for size in plan.BATCH_SIZES}}
+
+
+def test_more_blocks_have_the_same_trials_in_orders_and_with_seeds_of_their_own(
+    make_plan: Callable[..., plan.Plan],
+) -> None:
+    first = make_plan(trials=planned(seed=5, repeats=2), seed=5)
+    more = plan.extended(first, 2)
+    assert more == plan.extended(first, 2)
+    assert more.trials[: len(first.trials)] == first.trials
+    assert len({t.name for t in more.trials}) == len(more.trials) == 32
+    new = more.trials[16:]
+    assert [t.block for t in new] == [2] * 8 + [3] * 8
+    assert {(t.block, t.seed) for t in new} == {(2, 7), (3, 8)}
+    as_first = {replace(t, block=0, seed=5) for t in new}
+    assert as_first == {t for t in first.trials if t.block == 0}
+    orders = [
+        [(t.workload.name, t.framework) for t in more.trials if t.block == b] for b in range(4)
+    ]
+    assert len({tuple(order) for order in orders}) > 2
 
 
 def test_a_schedule_is_spread_over_the_steps_that_are_planned() -> None:
@@ -114,9 +169,9 @@ def test_a_plan_is_loaded_as_saved(tmp_path: Path, make_plan: Callable[..., plan
         ("{", "is not JSON"),
         ("[]", "cannot be used"),
         ("null", "plans nothing"),
-        ('{"schema": 99}', r"newer version of the suite \(schema 99, not 2\)"),
+        ('{"schema": 99}', r"newer version of the suite \(schema 99, not 3\)"),
         ('{"schema": 0}', "older version"),
-        ('{"schema": 2}', r"cannot be used \(at run\)"),
+        ('{"schema": 3}', r"cannot be used \(at run\)"),
     ],
 )
 def test_a_plan_that_cannot_be_used_is_refused(

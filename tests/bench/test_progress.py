@@ -55,7 +55,7 @@ def test_every_finished_trial_has_its_line_even_without_a_terminal(
         shown.begin(trials[1])
         shown.end(Outcome(status="error", message="[red]bad[/red]", seconds=3))
     assert output.getvalue().splitlines() == [
-        "1/2 listing3 jax jit, repeat 1: ok, 384 images/s (10 s)",
+        "1/2 listing3 jax jit, repeat 1: ok, 640 images/s (10 s)",
         "2/2 listing3 jax jit, repeat 2: error (3 s)",
         "    [red]bad[/red]",
     ]

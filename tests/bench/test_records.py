@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.records import RECORDS, Epoch, Record, append_record
-from tests.bench.conftest import CERTIFICATE, MEASUREMENT
+from tests.bench.conftest import CERTIFICATE, CHUNK, TRAINING
 
 
 def test_a_record_is_one_line_of_json(tmp_path: Path, make_record: Callable[..., Record]) -> None:
@@ -48,15 +48,33 @@ def test_a_record_is_ok_with_a_passed_certificate_only(make_record: Callable[...
     assert record.certificate == failed
 
 
+def test_a_void_trial_keeps_its_certificate_and_no_measurement(
+    make_record: Callable[..., Record],
+) -> None:
+    assert make_record(status="void", measurement=None).certificate == CERTIFICATE
+    with pytest.raises(ValueError, match="exactly when"):
+        make_record(status="void")
+
+
+@pytest.mark.parametrize("change", [{"steps": 0}, {"wall": 0.0}, {"calibration": 0.0}])
+def test_a_chunk_without_substance_is_refused(change: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="has steps, time and a calibration"):
+        replace(CHUNK, **change)  # type: ignore[arg-type]
+    steady = TRAINING.steady
+    for wrong in ({"chunks": ()}, {"doubled": ()}, {"doubled": (CHUNK, CHUNK)}):
+        with pytest.raises(ValueError, match="has chunks, and doubled ones"):
+            replace(steady, **wrong)
+
+
 @pytest.mark.parametrize(
     "change", [{"steps": 0}, {"images": 0}, {"seconds": 0.0}, {"test_accuracy": 50.0}]
 )
 def test_an_epoch_without_substance_is_refused(change: dict[str, float]) -> None:
-    (epoch,) = MEASUREMENT.epochs
+    (epoch,) = TRAINING.epochs
     with pytest.raises(ValueError, match=r"has steps|is a share"):
         replace(epoch, **change)  # type: ignore[arg-type]
     assert replace(epoch, loss=None) == Epoch(
         steps=3, images=192, seconds=0.5, cpu_seconds=0.5, loss=None, test_accuracy=0.1
     )
     with pytest.raises(ValueError, match="at least one epoch"):
-        replace(MEASUREMENT, epochs=())
+        replace(TRAINING, epochs=())

@@ -40,8 +40,9 @@ def test_every_implementation_is_found_with_its_locks() -> None:
     for name, implementation in found.items():
         assert implementation.name == name
         for device in ("cpu", "cuda"):
-            lock = environments.requirements(name, device).read_text()
-            assert "--hash=sha256:" in lock
+            for mode in implementation.modes.values():
+                lock = environments.requirements(name, device, mode.environment).read_text()
+                assert "--hash=sha256:" in lock
 
 
 def test_what_an_interpreter_lacks_is_named() -> None:

@@ -22,11 +22,12 @@ from impls.reference.trainer import build as build_reference
 
 BUILD = Callable[..., Trainer]
 REFERENCE = Callable[[Workload], certificate.Trace]
-TOLERANCE = Callable[[Workload, Precision], certificate.Tolerance]
+TOLERANCE = Callable[..., certificate.Tolerance]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--framework", required=True, help="the folder under impls/ to examine")
+    parser.addoption("--mode", action="append", help="only this mode; may be repeated")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -37,15 +38,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         names = (*PLAIN, *RESIDUAL)
         metafunc.parametrize("any_workload", [plain(name) for name in names], ids=names)
     if "mode" in metafunc.fixturenames:
-        name = metafunc.config.getoption("--framework")
-        metafunc.parametrize("mode", import_module(f"impls.{name}").IMPLEMENTATION.modes)
+        metafunc.parametrize("mode", examined(metafunc.config).modes)
+
+
+def examined(config: pytest.Config) -> Implementation:
+    """The implementation, with those modes only that are to be examined in this process.
+
+    By default those that a CPU can run in the framework's first environment, as it is.
+    """
+    found: Implementation = import_module(f"impls.{config.getoption('--framework')}").IMPLEMENTATION
+    wanted = config.getoption("--mode") or [
+        name
+        for name, mode in found.modes.items()
+        if "cpu" in mode.devices and not mode.environment and not mode.variables
+    ]
+    return replace(found, modes={name: found.modes[name] for name in wanted})
 
 
 @pytest.fixture(scope="session")
 def implementation(pytestconfig: pytest.Config) -> Implementation:
-    name = pytestconfig.getoption("--framework")
-    found: Implementation = import_module(f"impls.{name}").IMPLEMENTATION
-    return found
+    return examined(pytestconfig)
 
 
 @pytest.fixture(scope="session")
@@ -69,9 +81,10 @@ def build(module: ModuleType, implementation: Implementation) -> BUILD:
 
 @pytest.fixture(scope="session")
 def tolerance(implementation: Implementation) -> TOLERANCE:
-    """What rounding explains, by workload and precision, in this framework."""
-    return lambda workload, precision: certificate.tolerance(
-        certificate.trial(implementation.name, "any", workload, precision)
+    """What rounding explains, by workload, precision and mode, in this framework."""
+    first = next(iter(implementation.modes))
+    return lambda workload, precision, mode=first: certificate.tolerance(
+        certificate.trial(implementation.name, mode, workload, precision)
     )
 
 

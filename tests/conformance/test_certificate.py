@@ -21,7 +21,7 @@ def test_every_mode_earns_its_certificate(
 ) -> None:
     found = certificate.trace(build(any_workload, mode, precision), any_workload, 0)
     earned = certificate.certify(
-        found, reference(any_workload), any_workload, tolerance(any_workload, precision)
+        found, reference(any_workload), any_workload, tolerance(any_workload, precision, mode)
     )
     assert earned.failure == ""
 
@@ -45,4 +45,5 @@ def test_dropout_can_be_switched_off_and_is_on_in_training_only(
         ),
     )
     assert earned.failure == ""
-    assert abs(found.losses[0] - expected.losses[0]) > 1e-4
+    # Rounding is a tenth of that; and chance may drop what hardly matters.
+    assert abs(found.losses[0] - expected.losses[0]) > 3e-6

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from importlib import import_module
 from types import ModuleType
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bench import certificate
-from bench.contract import Floats, Implementation, Trainer
+from bench.contract import KERNELS, Floats, Implementation, Trainer
 from bench.weights import initial_weights
 from bench.workloads import NETWORKS, Conv, Workload, weight_shapes
 from tests.conformance.conftest import BATCH, BUILD, LEARNING_RATE, plain
@@ -52,7 +53,7 @@ def test_what_the_harness_reads_imports_no_framework(implementation: Implementat
 
 def test_says_what_it_is(implementation: Implementation, module: ModuleType) -> None:
     assert implementation.modes
-    assert all(implementation.modes.values())
+    assert all(mode.about for mode in implementation.modes.values())
     assert all(isinstance(v, str) and v for v in module.libraries().values())
 
 
@@ -283,6 +284,31 @@ def test_it_learns(
     assert trainer.train(same[:1]) < 0.9 * first
 
 
+def test_kernels_are_those_the_contract_names(
+    module: ModuleType, implementation: Implementation, mode: str
+) -> None:
+    trial = certificate.trial(implementation.name, mode, plain("listing3"), "fp32")
+    kernels = module.kernels(trial)
+    assert kernels.keys() == KERNELS["cpu"].keys()
+    for kernel in kernels.values():
+        kernel()
+        kernel()
+
+
+def test_the_bare_loop_trains_in_every_mode(
+    implementation: Implementation,
+    mode: str,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    batches: NDArray[np.int32],
+) -> None:
+    bare = import_module(f"impls.{implementation.name}.bare")
+    trial = certificate.trial(implementation.name, mode, plain("listing3"), "fp32")
+    train = bare.loop(trial, images, labels, initial_weights("listing3", 0))
+    train(batches)
+    train(batches[:1])
+
+
 def test_a_cpu_trial_reports_no_device_memory(build: BUILD, workload: Workload) -> None:
     assert build(workload).peak_device_bytes() is None
 
@@ -301,7 +327,8 @@ def test_a_missing_device_is_an_error(
     done = subprocess.run(
         [sys.executable, "-c", code],
         input=json.dumps(asdict(trial)),
-        env={"CUDA_VISIBLE_DEVICES": "", "PATH": "", "PYTHONPATH": "."},
+        env={"CUDA_VISIBLE_DEVICES": "", "PATH": "", "PYTHONPATH": "."}
+        | dict(implementation.modes[mode].variables),
         capture_output=True,
         text=True,
         check=False,

@@ -94,6 +94,9 @@ class Altered:
     def peak_device_bytes(self) -> int | None:
         return self.trainer.peak_device_bytes()
 
+    def compilations(self) -> int | None:
+        return self.trainer.compilations()
+
 
 def altered(**changes: Callable[[Any], Any]) -> Fault:
     return lambda build, trial: Altered(trainer=build(trial), **changes)

@@ -2,6 +2,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,44 +12,94 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.certificate import Certificate, Tolerance
-from bench.contract import Device, Trial
+from bench.contract import Device, Scenario, Trial
 from bench.data import DatasetInfo
 from bench.errors import UserError
 from bench.records import (
     RECORDS,
     SCHEMA,
+    Calibration,
+    Ceiling,
+    Chunk,
     Code,
+    Energy,
     Epoch,
+    GpuState,
+    Inference,
     Machine,
     Measurement,
+    Memory,
+    Overhead,
     Record,
+    Rung,
+    Series,
     Software,
+    Startup,
     Status,
+    Steady,
+    Sweep,
+    Training,
     append_record,
 )
 from bench.workloads import Optimizer, Workload
-from report.load import COLUMNS, load_run, parse_record, plain
+from report.frames import COLUMNS
+from report.load import RESULTS, load_run, parse_record
+from report.text import plain
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
-MEASUREMENTS = st.builds(
-    Measurement,
-    software=st.builds(Software),
-    import_seconds=FLOATS,
-    build_seconds=FLOATS,
-    first_step_seconds=FLOATS,
-    epochs=st.lists(
-        st.builds(
-            Epoch,
-            steps=st.integers(min_value=1),
-            images=st.integers(min_value=1),
-            seconds=st.floats(0, exclude_min=True, allow_infinity=False),
-            cpu_seconds=FLOATS,
-            loss=FLOATS | st.none(),
-            test_accuracy=st.floats(0, 1),
+POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False)
+CHUNKS = st.lists(
+    st.builds(
+        Chunk,
+        steps=st.integers(min_value=1),
+        wall=POSITIVE,
+        cpu=FLOATS,
+        calibration=POSITIVE,
+        stolen=FLOATS,
+    ),
+    min_size=1,
+    max_size=2,
+).map(tuple)
+EPOCHS = st.builds(
+    Epoch,
+    steps=st.integers(min_value=1),
+    images=st.integers(min_value=1),
+    seconds=POSITIVE,
+    cpu_seconds=FLOATS,
+    loss=FLOATS | st.none(),
+    test_accuracy=st.floats(0, 1),
+)
+STEADY = st.builds(
+    lambda chunks, read: Steady(chunks=chunks, doubled=chunks[:1], read_seconds=read),
+    CHUNKS,
+    FLOATS,
+)
+MEASURED: dict[Scenario, st.SearchStrategy[Any]] = {
+    "training": st.builds(
+        Training,
+        steady=STEADY,
+        ceiling=st.builds(Ceiling, matmul=FLOATS, conv=FLOATS, copy=FLOATS),
+        epochs=st.lists(EPOCHS, min_size=1, max_size=2).map(tuple),
+    ),
+    "inference": st.builds(
+        Inference, latencies=st.lists(FLOATS, max_size=2).map(tuple), chunks=CHUNKS
+    ),
+    "startup": st.builds(Startup, cold_seconds=FLOATS, cached_seconds=FLOATS),
+    "sweep": st.builds(
+        Sweep,
+        rungs=st.lists(st.builds(Rung, first_step_seconds=FLOATS, chunks=CHUNKS), max_size=2).map(
+            tuple
         ),
-        min_size=1,
-        max_size=3,
-    ).map(tuple),
+    ),
+    "memory": st.builds(Memory),
+    "energy": st.builds(Energy, seconds=FLOATS, joules=FLOATS, idle_watts=FLOATS),
+    "overhead": st.builds(Overhead, trainer=CHUNKS, bare=CHUNKS),
+    "calibration": st.builds(
+        Calibration, series=st.lists(st.builds(Series, chunks=CHUNKS), max_size=2).map(tuple)
+    ),
+}
+GPUS = st.none() | st.builds(
+    GpuState, watts=FLOATS | st.none(), throttled=st.lists(st.text(), max_size=2).map(tuple)
 )
 WORKLOADS = st.builds(
     Workload,
@@ -62,12 +113,45 @@ WORKLOADS = st.builds(
 )
 RECORD_PARTS: dict[str, st.SearchStrategy[Any]] = {
     "schema": st.just(SCHEMA),
-    "trial": st.builds(Trial, workload=WORKLOADS, device=st.sampled_from(get_args(Device))),
     "seconds": FLOATS,
     "dataset": st.builds(DatasetInfo),
     "machine": st.builds(Machine),
     "code": st.builds(Code),
+    "gpu_before": GPUS,
+    "gpu_after": GPUS,
 }
+
+
+def trials(scenarios: st.SearchStrategy[Scenario]) -> st.SearchStrategy[Trial]:
+    return st.builds(
+        Trial,
+        workload=WORKLOADS,
+        device=st.sampled_from(get_args(Device)),
+        scenario=scenarios,
+        seconds=FLOATS,
+    )
+
+
+def finished(scenario: Scenario) -> st.SearchStrategy[Record]:
+    measurement = st.builds(
+        Measurement,
+        software=st.builds(Software),
+        import_seconds=FLOATS,
+        build_seconds=FLOATS,
+        first_step_seconds=FLOATS,
+        calibration=FLOATS,
+        result=MEASURED[scenario],
+    )
+    return st.builds(
+        Record,
+        status=st.just("ok"),
+        certificate=PASSED,
+        trial=trials(st.just(scenario)),
+        measurement=measurement,
+        **RECORD_PARTS,
+    )
+
+
 FAILURES = st.sampled_from(
     [status for status in get_args(Status) if status not in {"ok", "not equivalent"}]
 )
@@ -75,14 +159,14 @@ TOLERANCES = st.builds(Tolerance, **{field.name: FLOATS for field in fields(Tole
 DEVIATIONS = {field.name: FLOATS | st.none() for field in fields(Tolerance)}
 PASSED = st.builds(Certificate, tolerance=TOLERANCES, failure=st.just(""), **DEVIATIONS)
 FAILED = st.builds(Certificate, tolerance=TOLERANCES, failure=st.text(min_size=1), **DEVIATIONS)
+ANY_TRIAL = trials(st.sampled_from(get_args(Scenario)))
 ANY_RECORD = (
-    st.builds(
-        Record, status=st.just("ok"), certificate=PASSED, measurement=MEASUREMENTS, **RECORD_PARTS
-    )
+    st.sampled_from(get_args(Scenario)).flatmap(finished)
     | st.builds(
         Record,
         status=st.just("not equivalent"),
         certificate=FAILED,
+        trial=ANY_TRIAL,
         measurement=st.none(),
         **RECORD_PARTS,
     )
@@ -90,6 +174,7 @@ ANY_RECORD = (
         Record,
         status=FAILURES,
         certificate=st.none() | PASSED,
+        trial=ANY_TRIAL,
         measurement=st.none(),
         **RECORD_PARTS,
     )
@@ -132,9 +217,10 @@ def put(values: Any, path: tuple[str | int, ...], value: object) -> bytes:
 
 def test_unknown_keys_are_refused_at_every_depth(make_record: Callable[..., Record]) -> None:
     paths = list(objects(as_json(make_record())))
-    # record, trial, workload, optimizer, dataset, machine, code, measurement, software, 2 epochs,
-    # and the two mappings of names to versions, in which any name is known
-    assert len(paths) == 15
+    # record, trial, workload, optimizer, dataset, machine, code, certificate and its tolerance,
+    # measurement, software, result, steady, 10 chunks, 1 doubled, ceiling, 2 epochs, and the two
+    # mappings of names to versions, in which any name is known
+    assert len(paths) == 29
     for path in paths:
         with pytest.raises(ValueError, match=r"Unexpected keyword|valid string"):
             parse_record(put(as_json(make_record()), (*path, "novel"), 1))
@@ -153,8 +239,16 @@ def test_unknown_keys_are_refused_at_every_depth(make_record: Callable[..., Reco
         (("code", "dirty"), 0, "code.dirty: Input should be a valid boolean"),
         (("trial", "device"), "tpu", "trial.device: Input should be 'cpu' or 'cuda'"),
         (("trial", "precision"), "fp16", "trial.precision: Input should be 'fp32'"),
-        (("measurement", "epochs"), {}, "measurement.epochs: Input should be a valid array"),
-        (("measurement", "epochs", 1, "loss"), "2", "measurement.epochs.1.loss: Input should be"),
+        (
+            ("measurement", "result", "epochs"),
+            {},
+            "measurement.result.epochs: Input should be a valid array",
+        ),
+        (
+            ("measurement", "result", "epochs", 1, "loss"),
+            "2",
+            "result.epochs.1.loss: Input should be",
+        ),
         (("measurement", "software", "versions", "x"), 1, "versions.x: Input should be a valid"),
     ],
 )
@@ -163,6 +257,32 @@ def test_wrong_values_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=problem.replace(".", r"\.")):
         parse_record(put(as_json(make_record()), path, value))
+
+
+@pytest.mark.parametrize("scenario", get_args(Scenario))
+def test_what_is_wrong_with_a_result_is_said_of_its_own_scenario(
+    make_record: Callable[..., Record], scenario: Scenario
+) -> None:
+    values = as_json(make_record(scenario=scenario))
+    for name in values["measurement"]["result"]:
+        wrong = json.loads(json.dumps(values))
+        del wrong["measurement"]["result"][name]
+        with pytest.raises(ValueError, match=rf"^measurement\.result\.{name}: Field required$"):
+            parse_record(json.dumps(wrong).encode())
+        with pytest.raises(ValueError, match=rf"^measurement\.result\.{name}: Input should be"):
+            parse_record(put(json.loads(json.dumps(values)), ("measurement", "result", name), True))
+    with pytest.raises(ValueError, match=r"^measurement\.result\.novel: Unexpected keyword"):
+        parse_record(put(values, ("measurement", "result", "novel"), 1))
+
+
+def test_a_result_is_of_the_trials_scenario_or_refused(
+    make_record: Callable[..., Record],
+) -> None:
+    assert set(RESULTS) == set(get_args(Scenario))
+    for scenario, other in permutations(get_args(Scenario), 2):
+        values = as_json(make_record(scenario=scenario))
+        with pytest.raises(ValueError, match=rf"result: of {scenario}, not of {other}$"):
+            parse_record(put(values, ("trial", "scenario"), other))
 
 
 @pytest.mark.parametrize("key", ["schema", "run", "trial", "measurement", "sampled_host_bytes"])
@@ -201,10 +321,10 @@ def test_other_schemas_say_what_to_do(
     make_record: Callable[..., Record], extra: dict[str, object]
 ) -> None:
     newer = as_json(make_record()) | {"schema": SCHEMA + 1} | extra
-    with pytest.raises(ValueError, match=r"newer version of the suite: schema 3, .*update the"):
+    with pytest.raises(ValueError, match=r"newer version of the suite: schema 4, .*update the"):
         parse_record(json.dumps(newer).encode())
     older = as_json(make_record()) | {"schema": SCHEMA - 1} | extra
-    with pytest.raises(ValueError, match="older version of the suite: schema 1, this one reads 2"):
+    with pytest.raises(ValueError, match="older version of the suite: schema 2, this one reads 3"):
         parse_record(json.dumps(older).encode())
 
 
@@ -265,17 +385,42 @@ def test_a_bad_line_that_is_not_the_last_is_refused(
         load_run(run)
 
 
+CHUNK = ("measurement", "result", "steady", "chunks", 3)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "problem"),
     [
         (("machine", "cores"), 10**400, "cores is out of range"),
-        (("measurement", "peak_host_bytes"), -1, "peak_host_bytes is out of range"),
+        (("measurement", "result", "peak_host_bytes"), -1, "peak_host_bytes is out of range"),
         (("trial", "block"), 2**63, "block is out of range"),
-        (("measurement", "epochs"), [], "measurement: .*at least one epoch"),
-        (("measurement", "epochs", 1, "seconds"), 0.0, "epochs.1: .*has steps, images and seconds"),
-        (("measurement", "epochs", 0, "steps"), 0, "epochs.0: .*has steps, images and seconds"),
-        (("measurement", "epochs", 0, "images"), 10**400, "epoch 1 has too many steps or images"),
-        (("measurement", "epochs", 0, "test_accuracy"), 50.0, "epochs.0: .*is a share, 0 to 1"),
+        (("measurement", "result", "epochs"), [], "measurement.result: .*at least one epoch"),
+        (
+            ("measurement", "result", "epochs", 1, "seconds"),
+            0.0,
+            "epochs.1: .*has steps, images and seconds",
+        ),
+        (
+            ("measurement", "result", "epochs", 0, "steps"),
+            0,
+            "epochs.0: .*has steps, images and seconds",
+        ),
+        (
+            ("measurement", "result", "epochs", 0, "images"),
+            10**400,
+            "epoch 1 has too many steps or images",
+        ),
+        (
+            ("measurement", "result", "epochs", 0, "test_accuracy"),
+            50.0,
+            "epochs.0: .*a share, 0 to",
+        ),
+        ((*CHUNK, "wall"), 0.0, "steady.chunks.3: .*has steps, time and a calibration"),
+        ((*CHUNK, "steps"), 10**400, "chunk 3 has impossible counts"),
+        ((*CHUNK, "switches"), -1, "chunk 3 has impossible counts"),
+        ((*CHUNK, "compilations"), -1, "chunk 3 has impossible counts"),
+        ((*CHUNK, "stolen"), -0.5, "chunk 3 has negative times"),
+        ((*CHUNK, "cpu"), -0.5, "chunk 3 has negative times"),
     ],
 )
 def test_impossible_numbers_are_refused(
@@ -287,6 +432,31 @@ def test_impossible_numbers_are_refused(
 ) -> None:
     (tmp_path / RECORDS).write_bytes(put(as_json(make_record()), path, value) + b"\n")
     with pytest.raises(UserError, match=f"line 1: .*{problem}"):
+        load_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "path", "value", "problem"),
+    [
+        ("training", ("calibration",), 0.0, "calibration is no time"),
+        ("training", ("result", "ceiling", "conv"), 0.0, "kernels took no time"),
+        ("inference", ("result", "latencies"), [], "there are no calls"),
+        ("inference", ("result", "chunks"), [], "there are no calls"),
+        ("sweep", ("result", "rungs", 1, "chunks"), [], "a batch size has no steps"),
+        ("energy", ("result", "images"), 0, "no images were trained on"),
+    ],
+)
+def test_results_that_say_nothing_are_refused(
+    make_record: Callable[..., Record],
+    tmp_path: Path,
+    scenario: Scenario,
+    path: tuple[str | int, ...],
+    value: object,
+    problem: str,
+) -> None:
+    line = put(as_json(make_record(scenario=scenario)), ("measurement", *path), value)
+    (tmp_path / RECORDS).write_bytes(line + b"\n")
+    with pytest.raises(UserError, match=f"line 1: measurement.*{problem}"):
         load_run(tmp_path)
 
 
@@ -319,7 +489,9 @@ def test_an_empty_run_has_all_columns(tmp_path: Path) -> None:
     (tmp_path / RECORDS).touch()
     run = load_run(tmp_path)
     assert len(run.trials) == 0
-    assert {*COLUMNS, "images_per_second", "ms_per_step", "final_loss"} <= set(run.trials.columns)
+    assert {*COLUMNS, "epoch_seconds", "final_loss", "final_test_accuracy"} <= set(
+        run.trials.columns
+    )
     assert (run.planned, run.interrupted) == (None, False)
 
 
@@ -358,7 +530,9 @@ def test_the_tidy_frame_says_what_the_record_says(
         "batch_size": 128,
         "device": "cpu",
         "precision": "fp32",
-        "threads": 4,
+        "threads": 1,
+        "scenario": "training",
+        "label": "",
         "block": 2,
         "position": 7,
         "dataset": "cifar10",
@@ -371,9 +545,10 @@ def test_the_tidy_frame_says_what_the_record_says(
         "first_step_seconds": 0.5,
         "peak_host_bytes": 512 * 2**20,
         "sampled_host_bytes": 600 * 2**20,
-        # 1,000 images and 8 steps in each of 4, 1 and 2 seconds
-        "images_per_second": 500.0,
-        "ms_per_step": 250.0,
+        "matmul_seconds": 0.01,
+        # ten chunks of 2 seconds, a doubled one, and the epochs
+        "timed_seconds": 31.0,
+        "epoch_seconds": 2.0,
         "final_loss": 1.8,
         "final_test_accuracy": 0.5,
     }
@@ -382,6 +557,42 @@ def test_the_tidy_frame_says_what_the_record_says(
     assert run.trials["gpu"].isna().all()
     assert run.epochs["epoch"].tolist() == [1, 2, 3]
     assert run.epochs["cpu_seconds"].tolist() == [12.0, 3.0, 6.0]
+    assert run.chunks["trial"].tolist() == [0] * 10
+    assert run.chunks["number"].tolist() == list(range(10))
+    assert run.chunks["wall"].tolist() == [2.0] * 10
+    assert run.chunks["compilations"].isna().all()
+    assert run.results == {}
+
+
+def test_other_scenarios_are_kept_as_they_were_recorded(
+    make_record: Callable[..., Record], write_run: Callable[..., Path]
+) -> None:
+    names: tuple[Scenario, ...] = get_args(Scenario)
+    records = [make_record(scenario=scenario) for scenario in names]
+    run = load_run(write_run([make_record(status="error", scenario="memory"), *records]))
+    assert run.trials["scenario"].tolist() == ["memory", *names]
+    assert {place: type(result) for place, result in run.results.items()} == {
+        place: RESULTS[scenario]
+        for place, scenario in enumerate(names, start=1)
+        if scenario != "training"
+    }
+    assert set(run.chunks["trial"]) == set(run.epochs["trial"]) == {1 + names.index("training")}
+    # 101 latencies of 1 to 2 ms, and 10 chunks of half a second
+    inference = run.trials["scenario"] == "inference"
+    assert run.trials["timed_seconds"][inference].item() == pytest.approx(0.1515 + 5)
+    assert run.trials["timed_seconds"][0] == 0
+
+
+def test_the_gpus_state_is_told_where_there_is_one(
+    make_record: Callable[..., Record], write_run: Callable[..., Path]
+) -> None:
+    state = GpuState(clock_mhz=900, celsius=70, watts=None, throttled=("thermal",), processes=1)
+    hot = make_record(gpu_before=replace(state, throttled=()), gpu_after=state)
+    run = load_run(write_run([hot, make_record(block=1)]))
+    assert run.trials["throttled"].tolist() == ["thermal", ""]
+    assert run.trials["celsius_after"].tolist()[0] == 70
+    assert run.trials["clock_before"].isna().tolist() == [False, True]
+    assert run.trials["processes_before"].tolist()[0] == 1
 
 
 def test_failures_have_no_numbers(
@@ -389,9 +600,10 @@ def test_failures_have_no_numbers(
 ) -> None:
     failed = make_record(status="error", message="boom")
     run = load_run(write_run([failed, make_record(epoch_seconds=(1.0,))]))
-    assert run.trials["images_per_second"].isna().tolist() == [True, False]
+    assert run.trials["epoch_seconds"].isna().tolist() == [True, False]
     assert run.trials["final_test_accuracy"].isna().tolist() == [True, False]
     assert run.epochs["trial"].tolist() == [1]
+    assert set(run.chunks["trial"]) == {1}
 
 
 def test_text_from_outside_becomes_one_printable_line(
@@ -400,6 +612,11 @@ def test_text_from_outside_becomes_one_printable_line(
     hostile = "\x1b[31mred\x1b[0m\r\nnext\x00\u202eleft\u2028\x9bend"
     failed = make_record(status="error", message=hostile, cpu=hostile)
     run = load_run(write_run([replace(failed, started=hostile)]))
+    ended = Sweep(rungs=(), stopped=hostile)
+    sweep = make_record(scenario="sweep", result=ended)
+    (result,) = load_run(write_run([sweep], name="sweep")).results.values()
+    assert isinstance(result, Sweep)
+    assert result.stopped.isprintable()
     shown = r"\x1b[31mred\x1b[0m\r\nnext\x00\u202eleft\u2028\x9bend"
     assert [run.trials[name].tolist() for name in ("message", "cpu", "started")] == [[shown]] * 3
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from bench.errors import UserError
 from bench.records import RECORDS, Record
 from report.page import print_tables, write_report
+from report.sections import TABLE_KEYS
 
 Builder = Callable[..., Record]
 Writer = Callable[..., Path]
@@ -31,11 +32,13 @@ def printed(folder: Path, width: int = 80) -> str:
 def test_a_full_run(full_records: list[Record], write_run: Writer) -> None:
     run = write_run(full_records, planned=24, name="2025-11-23")
     text = page(run)
-    assert text.startswith("# Run 2025-11-23\n\n24 of 24 trials recorded (24 ok).\n")
+    assert text.startswith("# Run 2025-11-23\n\n24 of 24 trials recorded (24 ok). Timed")
     assert "resume" not in text
-    assert "## 1. cifar10 aaaaaaaaaaaa, cpu, fp32, 4 threads, 1,000 training images" in text
-    assert "| listing1 | pytorch (eager) | 750 (667-1000) | 188 (125-250) |" in text
-    assert "A row has 3 repeats" in text
+    assert "## 1. cifar10 aaaaaaaaaaaa, cpu, fp32, 1 thread, 1,000 training images" in text
+    assert "| listing1 | pytorch (eager) | 512 (341-1024) | 250 (125-375) | 13 (9-26) |" in text
+    assert "A row of a comparison has 3 repeats" in text
+    # per trial ten chunks of s seconds, one of twice as many, and epochs of 1 second and s
+    assert "recorded (24 ok). Timed: 1,116 of 2,400 seconds of all trials (46%).\n" in text
     assert "no confidence interval" in text
     assert "Some CPU, 8 logical processors, no GPU, Linux 6.1, 16.0 GiB memory" in text
     assert "    python -m report 2025-11-23\n" in text
@@ -44,7 +47,7 @@ def test_a_full_run(full_records: list[Record], write_run: Writer) -> None:
     assert str(run.parent) not in text
 
 
-ROW = ["listing1", "pytorch", "750"]
+ROW = ["listing1", "pytorch", "512"]
 
 
 def test_the_terminal_shows_the_same_numbers_within_its_width(
@@ -54,26 +57,53 @@ def test_the_terminal_shows_the_same_numbers_within_its_width(
     lines = text.splitlines()
     assert max(map(len, lines)) <= 80
     (row,) = (place for place, line in enumerate(lines) if line.split()[:3] == ROW)
-    assert lines[row].split()[3:] == ["188", "0.50", "512", "51.0", "3/3"]
-    assert lines[row + 1].split() == ["eager", "667-1000", "125-250", "50.0-52.0"]
+    assert lines[row].split()[3:] == ["13", "0.50", "512", "51.0", "3/3"]
+    assert lines[row + 1].split() == ["eager", "341-1024", "9-26", "50.0-52.0"]
+
+
+def test_no_number_is_broken_in_two(make_record: Builder, write_run: Writer) -> None:
+    records = [
+        make_record(block=block, inputs=str(block), step_seconds=seconds, peak_host_bytes=peak)
+        for block, seconds, peak in ((0, 0.0102, 10**11), (1, 0.0099, 2 * 10**11))
+    ]
+    text = printed(write_run(records))
+    assert "12549-12929" in text
+    assert "95367-190735" in text
+
+
+def test_the_terminal_shows_other_scenarios_and_intervals(
+    make_record: Builder, write_run: Writer
+) -> None:
+    arms = (("jax", "jit"), ("pytorch", "eager"))
+    records = [
+        make_record(
+            framework=framework, mode=mode, block=block, inputs=str(block), scenario=scenario
+        )
+        for block in range(3)
+        for framework, mode in arms
+        for scenario in ("training", "inference", "sweep", "memory")
+    ]
+    text = printed(write_run(records))
+    for title in ("Comparison", "Speed as a ratio", "Ceiling", "Inference", "Memory of training"):
+        assert f"\n{title}" in text
+    assert "1.00 to 1.00" in text
+    assert "Timed: " in text
+    assert "Discarded for what the machine did to them: 0 of 18 timed trials." in text
+    assert "Epoch by epoch" not in text
 
 
 def test_csv_files_hold_full_precision(full_records: list[Record], write_run: Writer) -> None:
     run = write_run(full_records)
     write_report(run)
-    assert sorted(path.name for path in (run / "tables").iterdir()) == [
-        "1-comparison.csv",
-        "1-environment.csv",
-        "1-epochs.csv",
-        "1-ratios.csv",
-        "1-unfinished.csv",
-    ]
+    assert {path.name for path in (run / "tables").iterdir()} == {
+        f"1-{key}.csv" for key in TABLE_KEYS
+    }
     rows = pd.read_csv(run / "tables" / "1-comparison.csv")
     eager = rows[(rows["workload"] == "listing1") & (rows["mode"] == "eager")].iloc[0]
-    assert eager["images_per_second_low"] == (1000 + 1000 / 3) / 2
+    assert eager["images_per_second_low"] == 1024 / 3
     assert eager["peak_host_bytes"] == 512 * 2**20
     assert eager["dataset_digest"] == "a" * 64
-    assert eager["threads"] == 4
+    assert eager["threads"] == 1
 
 
 def test_an_unfinished_run_says_how_to_go_on(full_records: list[Record], write_run: Writer) -> None:
@@ -81,7 +111,7 @@ def test_an_unfinished_run_says_how_to_go_on(full_records: list[Record], write_r
     text = page(run)
     assert "12 of 24 trials recorded (12 ok)." in text
     assert "    nox -s bench -- --resume 'a run'\n" in text
-    assert "A row has 1 to 2 repeats" in text
+    assert "A row of a comparison has 1 to 2 repeats" in text
     assert "12 of 24 trials recorded" in printed(run)
     assert "resume with: nox -s bench -- --resume 'a run'" in printed(run)
 
@@ -158,7 +188,7 @@ def test_text_from_outside_stays_text(make_record: Builder, write_run: Writer) -
     assert "://" not in text
     assert "\n# x" not in text
     (row,) = (line for line in text.splitlines() if "| error |" in line)
-    assert row.count("|") - row.count(r"\|") == 6
+    assert row.count("|") - row.count(r"\|") == 7
     assert r"\\x1b\[2J\\n\| \<script\>alert(1)\</script\> \[x\](http:\//x.y)" in row
     shown = printed(run, width=400)
     assert "\x1b" not in shown

@@ -1,26 +1,35 @@
-from collections.abc import Callable, Sequence
-from pathlib import Path
+"""The families of tables of scenarios: the numbers they show are those that were put in."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
 
-from bench.records import Record
+from bench.records import Energy, Inference, Memory, Record, Rung, Startup, Sweep
 from report.load import load_run
-from report.tables import Section, Table, build_sections
+from report.sections import build_sections
+from report.tables.columns import Table
+from tests.report.conftest import make_chunks
 
 Builder = Callable[..., Record]
 Writer = Callable[..., Path]
+Tables = Callable[[Sequence[Record], str], Table]
 
 
 @pytest.fixture
-def sections_of(write_run: Writer) -> Callable[[Sequence[Record]], tuple[Section, ...]]:
-    return lambda records: build_sections(load_run(write_run(records)))
+def table_of(write_run: Writer) -> Tables:
+    def table(records: Sequence[Record], key: str) -> Table:
+        (section,) = build_sections(load_run(write_run(records)))
+        return section[key]
+
+    return table
 
 
-Sections = Callable[[Sequence[Record]], tuple[Section, ...]]
-
-
-def shown(table: Table) -> list[dict[str, str]]:
-    """Rows as a reader sees them, by the titles of the columns."""
+def cells(table: Table) -> list[dict[str, str]]:
     titles = [column.title for column in table.shown]
     return [
         dict(zip(titles, (f"{text} ({more})" if more else text for text, more in row), strict=True))
@@ -28,243 +37,193 @@ def shown(table: Table) -> list[dict[str, str]]:
     ]
 
 
-def test_medians_and_ranges_of_a_full_run(
-    full_records: list[Record], sections_of: Sections
-) -> None:
-    (section,) = sections_of(full_records)
-    rows = section.comparison.rows
-    assert list(zip(rows["workload"], rows["framework"], rows["mode"], strict=True)) == [
-        (workload, framework, mode)
-        for workload in ("listing1", "listing3")
-        for framework, mode in (
-            ("jax", "jit"),
-            ("keras", "fit"),
-            ("pytorch", "compile"),
-            ("pytorch", "eager"),
+def compiled(make_record: Builder, blocks: int, step_seconds: float) -> list[Record]:
+    """An eager mode with steps of 0.1 s, and a compiled one whose first step takes 6 s longer."""
+    return [
+        make_record(
+            mode=mode,
+            plain=plain,
+            block=block,
+            inputs=str(block),
+            step_seconds=step * (1 + 0.01 * block),
+            first_step_seconds=first + step * (1 + 0.01 * block),
+        )
+        for block in range(blocks)
+        for mode, plain, step, first in (
+            ("eager", "", 0.1, 1.0),
+            ("compile", "eager", step_seconds, 7.0),
         )
     ]
-    jax, keras, compiled, eager = (rows.iloc[place] for place in range(4))
-    # Epochs take 1 s and s seconds with s = arm + block + 1; a trial's median rate is that of the
-    # two epochs halfway, (1000 / 1 + 1000 / s) / 2 images/s and 1000 * (1 + s) / 2 / 8 ms/step.
-    # In eager mode s is 1, 2 and 3.
-    assert eager["images_per_second"] == 750.0
-    assert eager["images_per_second_low"] == pytest.approx(2000 / 3)
-    assert eager["images_per_second_high"] == 1000.0
-    assert eager[["ms_per_step", "ms_per_step_low", "ms_per_step_high"]].tolist() == [
-        187.5,
-        125.0,
-        250.0,
-    ]
-    # Compiled, 2, 3 and 4.
-    assert compiled["images_per_second"] == pytest.approx(2000 / 3)
-    assert compiled["images_per_second_high"] == 750.0
-    # In Keras, 3, 4 and 5.
-    assert keras["images_per_second"] == 625.0
-    # In JAX, 4, 5 and 6.
-    assert jax["images_per_second"] == pytest.approx(600.0)
-    assert jax["final_test_accuracy"] == 0.51
-    assert (jax["final_test_accuracy_low"], jax["final_test_accuracy_high"]) == (0.5, 0.52)
-    assert rows["compared"].tolist() == rows["trials"].tolist() == [3] * 8
-    assert section.problems == ()
 
 
-def test_cells_of_a_full_run(full_records: list[Record], sections_of: Sections) -> None:
-    (section,) = sections_of(full_records)
-    assert shown(section.comparison)[3] == {
-        "workload": "listing1",
-        "framework (mode)": "pytorch (eager)",
-        "images/s": "750 (667-1000)",
-        "step": "188 (125-250)",
-        "first step": "0.50",
-        "import": "1.50",
-        "host peak": "512",
-        "host sampled": "600",
-        "accuracy": "51.0 (50.0-52.0)",
-        "max deviation": "1e-06",
-        "repeats": "3/3",
-    }
+def test_compiling_is_set_against_the_plain_mode(make_record: Builder, table_of: Tables) -> None:
+    table = table_of(compiled(make_record, 3, 0.04), "compiling")
+    (row,) = table.rows.to_dict("records")
+    assert (row["mode"], row["plain"], row["blocks"]) == ("compile", "eager", 3)
+    assert row["compile_seconds"] == pytest.approx(7)
+    assert row["extra_seconds"] == pytest.approx(6)
+    assert row["gain_seconds"] == pytest.approx(0.0606)
+    assert row["break_even_steps"] == pytest.approx(6 / 0.0606)
+    assert row["break_even_steps_low"] < 6 / 0.0606 < row["break_even_steps_high"]
+    (shown,) = cells(table)
+    assert shown["pays after"].startswith("99 (")
 
 
-def test_headings_name_unit_and_better_side(
-    full_records: list[Record], sections_of: Sections
+def test_compiling_that_gains_nothing_never_pays(make_record: Builder, table_of: Tables) -> None:
+    table = table_of(compiled(make_record, 3, 0.2), "compiling")
+    assert table.rows["break_even_steps"].tolist() == [inf]
+    assert cells(table)[0]["pays after"] == "never (never to never)"
+
+
+def test_without_the_plain_mode_there_is_nothing_to_set_against(
+    make_record: Builder, table_of: Tables
 ) -> None:
-    (section,) = sections_of(full_records)
-    headings = [column.heading for column in section.comparison.shown]
-    assert headings[2:5] == ["images/s ↑", "step (ms) ↓", "first step (s) ↓"]
-    assert section.heading == (
-        "cifar10 aaaaaaaaaaaa, cpu, fp32, 4 threads, 1,000 training images, 2 epochs"
+    records = compiled(make_record, 2, 0.04)
+    alone = [record for record in records if record.trial.mode == "compile"]
+    assert len(table_of(alone, "compiling").rows) == 0
+
+
+def test_latencies_are_those_of_calls_and_ranges_those_of_trials(
+    make_record: Builder, table_of: Tables
+) -> None:
+    """Calls of 1 to 2 ms, in one trial twice as long."""
+    first = Inference(
+        latencies=tuple(np.linspace(0.001, 0.002, 101)),
+        batch_size=256,
+        chunks=make_chunks([0.5, 0.5, 9.0], steps=4),
     )
-
-
-def test_device_memory_is_shown_where_there_is_any(
-    make_record: Builder, sections_of: Sections
-) -> None:
-    (section,) = sections_of(
+    second = replace(first, latencies=tuple(2 * latency for latency in first.latencies))
+    table = table_of(
         [
-            make_record(device="cuda", peak_device_bytes=3 * 2**30),
-            make_record(device="cuda", framework="jax", mode="jit"),
-        ]
+            make_record(scenario="inference", block=block, result=result)
+            for block, result in enumerate((first, second))
+        ],
+        "inference",
     )
-    assert [row["device peak"] for row in shown(section.comparison)] == ["-", "3072"]
-
-
-def test_epochs_are_summarised_one_by_one(
-    full_records: list[Record], sections_of: Sections
-) -> None:
-    (section,) = sections_of(full_records)
-    assert len(section.epochs.rows) == 2 * 4 * 2
-    first, second = shown(section.epochs)[:2]
-    assert first == {
-        "workload": "listing1",
-        "framework (mode)": "jax (jit)",
-        "epoch": "1",
-        "time": "1.00",
-        "training loss": "2.00",
-        "accuracy": "51.0 (50.0-52.0)",
-    }
-    assert second["time"] == "5.00 (4.00-6.00)"
-    assert second["training loss"] == "1.90"
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"digest": "b" * 64},
-        {"dataset": "synthetic"},
-        {"device": "cuda"},
-        {"threads": 8},
-        {"train_images": 2000},
-        {"epoch_seconds": (1.0, 1.0, 1.0)},
-        {"cpu": "Another CPU"},
-        {"code_digest": "d" * 64},
-    ],
-)
-def test_what_cannot_be_compared_never_meets(
-    make_record: Builder, sections_of: Sections, other: dict[str, object]
-) -> None:
-    sections = sections_of(
-        [
-            make_record(framework="pytorch"),
-            make_record(framework="jax", **other),
-            make_record(framework="pytorch", block=1),
-        ]
-    )
-    assert len(sections) == 2
-    assert sorted(section.comparison.rows["framework"].tolist() for section in sections) == [
-        ["jax"],
-        ["pytorch"],
-    ]
-    assert sorted(section.comparison.rows["trials"].tolist() for section in sections) == [[1], [2]]
-    assert all(section.problems == () for section in sections)
-
-
-def test_failures_are_counted_and_listed_and_give_no_numbers(
-    make_record: Builder, sections_of: Sections
-) -> None:
-    (section,) = sections_of(
-        [
-            make_record(block=0),
-            make_record(block=1, status="error", message="boom"),
-            make_record(framework="jax", mode="jit", block=1, status="out of memory", message="m"),
-            make_record(framework="jax", mode="jit", block=0, status="timeout", message="slow"),
-        ]
-    )
-    jax, pytorch = shown(section.comparison)
-    assert (jax["images/s"], jax["repeats"]) == ("-", "0/2")
-    assert (pytorch["images/s"], pytorch["repeats"]) == ("750", "1/2")
-    assert [
-        (row["framework (mode)"], row["block"], row["status"], row["message"])
-        for row in shown(section.unfinished)
-    ] == [
-        ("jax (jit)", "0", "timeout", "slow"),
-        ("jax (jit)", "1", "out of memory", "m"),
-        ("pytorch (eager)", "1", "error", "boom"),
-    ]
-
-
-def test_a_run_of_failures_alone(make_record: Builder, sections_of: Sections) -> None:
-    (section,) = sections_of([make_record(status="error", message="boom")])
-    assert shown(section.comparison) == [
-        {"workload": "listing1", "framework (mode)": "pytorch (eager)", "repeats": "0/1"}
-    ]
-    assert len(section.environment.rows) == len(section.epochs.rows) == 0
-
-
-def test_different_inputs_are_told_and_left_out(
-    make_record: Builder, sections_of: Sections
-) -> None:
-    (section,) = sections_of(
-        [
-            make_record(block=0, inputs="1" * 64),
-            make_record(block=0, inputs="2" * 64, framework="jax", mode="jit"),
-            make_record(block=1, inputs="3" * 64, epoch_seconds=(2.0, 2.0)),
-            make_record(block=1, inputs="3" * 64, framework="jax", mode="jit"),
-            make_record(block=0, inputs="4" * 64, workload="listing3"),
-        ]
-    )
-    (problem,) = section.problems
-    assert problem == (
-        "not the same training: workload listing1, block 0: "
-        "inputs 111111111111 of pytorch eager; inputs 222222222222 of jax jit. "
-        "These 2 trials are left out of the comparison."
-    )
-    jax, pytorch, alone = shown(section.comparison)
-    assert [row["repeats"] for row in (jax, pytorch, alone)] == ["1/2", "1/2", "1/1"]
-    assert pytorch["images/s"] == "500"
-    assert section.epochs.rows["workload"].tolist() == ["listing1"] * 4 + ["listing3"] * 2
-
-
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
-        (
-            {"learning_rate": 0.1},
-            "not the same workload: workload listing1: network listing1, batch size 128",
-        ),
-        ({"timed": (1.0,)}, "not the same number of timed epochs: workload listing1: timed epo"),
-        ({"version": "2.1"}, "not the same software: workload listing1, framework pytorch, mode"),
-    ],
-)
-def test_medians_do_not_mix_workloads_or_versions(
-    make_record: Builder, sections_of: Sections, change: dict[str, object], problem: str
-) -> None:
-    (section,) = sections_of([make_record(block=0), make_record(block=1, **change)])
-    assert [told.startswith(problem) for told in section.problems] == [True]
-    assert section.comparison.rows["compared"].tolist() == [0]
-
-
-def test_memory_that_the_kernel_did_not_tell_is_not_zero(
-    make_record: Builder, sections_of: Sections
-) -> None:
-    (section,) = sections_of(
-        [
-            make_record(block=0, peak_host_bytes=None),
-            make_record(block=1, peak_host_bytes=100 * 2**20),
-            make_record(block=0, framework="jax", mode="jit", peak_host_bytes=None),
-        ]
-    )
-    assert [row["host peak"] for row in shown(section.comparison)] == ["-", "100"]
-
-
-def test_the_environment_has_a_row_for_each_arm(
-    make_record: Builder, sections_of: Sections
-) -> None:
-    (section,) = sections_of(
-        [make_record(block=block) for block in (0, 1)] + [make_record(mode="compile")]
-    )
-    assert shown(section.environment) == [
+    assert cells(table) == [
         {
-            "framework (mode)": f"pytorch ({mode})",
-            "Python": "3.11.9",
-            "distributions": "numpy 2.3.0, pytorch 2.0",
-            "libraries": "oneDNN 3.7",
-            "commit": "0123456789ab",
-            "trials": trials,
+            "workload": "listing1",
+            "framework (mode)": "pytorch (eager)",
+            "latency p50": "2.25 (1.50-3.00)",
+            "latency p95": "2.93 (1.95-3.90)",
+            "latency p99": "2.98 (1.99-3.98)",
+            "images/s": "2048",
+            "batch": "256",
+            "repeats": "2",
         }
-        for mode, trials in (("compile", "1"), ("eager", "2"))
     ]
 
 
-def test_nothing_recorded_is_no_section(tmp_path: Path) -> None:
-    (tmp_path / "plan.json").write_text("{}", encoding="utf-8")
-    assert build_sections(load_run(tmp_path)) == ()
+def sweep(overhead: float, image: float, sizes: Sequence[int] = (8, 64, 512)) -> Sweep:
+    return Sweep(
+        rungs=tuple(
+            Rung(
+                batch_size=size,
+                first_step_seconds=1.0,
+                chunks=make_chunks([4 * (overhead + image * size)] * 5, steps=4),
+            )
+            for size in sizes
+        ),
+        stopped="out of memory at 1024" if 512 in sizes else "",
+    )
+
+
+def test_a_sweep_tells_what_a_step_costs_and_what_an_image(
+    make_record: Builder, table_of: Tables
+) -> None:
+    records = [
+        make_record(scenario="sweep", block=block, result=sweep(0.002 * part, 1e-4 * part))
+        for block, part in enumerate((0.9, 1.0, 1.1))
+    ]
+    (row,) = table_of(records, "sweep").rows.to_dict("records")
+    assert row["blocks"] == 3
+    assert row["overhead_seconds"] == pytest.approx(0.002)
+    assert row["image_seconds"] == pytest.approx(1e-4)
+    assert row["overhead_seconds_low"] < 0.0018
+    assert row["overhead_seconds_high"] > 0.0022
+    assert row["stopped"] == "out of memory at 1024"
+
+
+def test_a_sweeps_steps_are_shown_by_batch_size(make_record: Builder, table_of: Tables) -> None:
+    records = [
+        make_record(scenario="sweep", result=sweep(0.002, 1e-4)),
+        make_record(scenario="sweep", framework="jax", result=sweep(0.001, 1e-4, (8,))),
+    ]
+    jax, pytorch = cells(table_of(records, "batch-sizes"))
+    assert [jax[f"at {size}"] for size in (8, 64, 512)] == ["1.80", "-", "-"]
+    assert [pytorch[f"at {size}"] for size in (8, 64, 512)] == ["2.80", "8.40", "53.2"]
+
+
+def test_one_batch_size_gives_no_line(make_record: Builder, table_of: Tables) -> None:
+    records = [make_record(scenario="sweep", result=sweep(0.001, 1e-4, (8,)))]
+    assert table_of(records, "sweep").rows["overhead_seconds"].isna().all()
+
+
+def test_memory_is_parted_into_what_is_fixed_and_what_images_take(
+    make_record: Builder, table_of: Tables
+) -> None:
+    mebi = 2**20
+    records = [
+        make_record(
+            scenario="memory",
+            batch_size=size,
+            block=block,
+            result=Memory(
+                batch_size=size,
+                baseline_host_bytes=200 * mebi,
+                peak_host_bytes=(300 + 10 * block) * mebi + size * mebi // 4,
+                peak_device_bytes=None,
+            ),
+        )
+        for block in range(3)
+        for size in (32, 128, 512)
+    ]
+    assert cells(table_of(records, "memory")) == [
+        {
+            "workload": "listing1",
+            "framework (mode)": "pytorch (eager)",
+            "imported": "200",
+            "fixed": "310 (300-320)",
+            "per image": "256",
+            "host at 32": "318 (308-328)",
+            "host at 128": "342 (332-352)",
+            "host at 512": "438 (428-448)",
+        }
+    ]
+
+
+def test_memory_of_a_device_has_columns_of_its_own(make_record: Builder, table_of: Tables) -> None:
+    peak = Memory(
+        batch_size=32, baseline_host_bytes=None, peak_host_bytes=None, peak_device_bytes=2**30
+    )
+    (row,) = cells(table_of([make_record(scenario="memory", batch_size=32, result=peak)], "memory"))
+    assert row["device at 32"] == "1024"
+    assert "imported" not in row
+
+
+def test_starts_are_told_cold_and_compiled_before(make_record: Builder, table_of: Tables) -> None:
+    records = [
+        make_record(scenario="startup", block=block, result=result)
+        for block, result in enumerate(
+            Startup(cold_seconds=cold, cached_seconds=cold - 3) for cold in (8.0, 9.0, 12.0)
+        )
+    ]
+    (row,) = cells(table_of(records, "startup"))
+    assert (row["cold"], row["compiled before"]) == ("9.00 (8.00-12.0)", "6.00 (5.00-9.00)")
+
+
+def test_energy_is_told_with_and_without_what_idling_takes(
+    make_record: Builder, table_of: Tables
+) -> None:
+    spent = Energy(images=10_000, seconds=10.0, joules=2_500.0, idle_watts=50.0)
+    no_counter: dict[str, Any] = {"status": "error", "message": "no counter"}
+    table = table_of(
+        [
+            make_record(scenario="energy", device="cuda", result=spent),
+            make_record(scenario="energy", device="cuda", framework="jax", **no_counter),
+        ],
+        "energy",
+    )
+    jax, pytorch = cells(table)
+    assert (pytorch["per 1,000 images"], pytorch["beyond idle"]) == ("250", "200")
+    assert (jax["per 1,000 images"], jax["beyond idle"]) == ("-", "-")

@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from bench.contract import Floats, Trial
-from bench.data import Dataset, DatasetInfo, batch_order
+from bench.data import Dataset, batch_order
 from bench.inputs import inputs
-from bench.scenarios import startup, training
-from bench.scenarios.training import EVALUATION_BATCH, accuracy
+from bench.scenarios import epoch, first_step
+from bench.scenarios.epoch import EVALUATION_BATCH, accuracy
 from bench.weights import initial_weights
 from bench.workloads import WORKLOADS
 
@@ -44,25 +44,14 @@ class Recorder:
     def peak_device_bytes(self) -> int | None:
         return None
 
-
-@pytest.fixture
-def data() -> Dataset:
-    labels = np.arange(1300, dtype=np.int32) % 10
-    images = np.zeros((1300, 32, 32, 3), np.uint8)
-    images[:, 0, 0, 0] = labels
-    return Dataset(
-        info=DatasetInfo(name="images", digest="0" * 64, train_images=1300, test_images=1300),
-        train_images=images,
-        train_labels=labels,
-        test_images=images,
-        test_labels=np.where(np.arange(1300) % 4 == 0, 9 - labels, labels).astype(np.int32),
-    )
+    def compilations(self) -> int | None:
+        return len(self.calls)
 
 
 def test_the_first_step_is_timed_alone(make_trial: Callable[..., Trial], data: Dataset) -> None:
     trainer = Recorder()
     given = inputs(make_trial(train_images=640), data)
-    assert startup.measure(trainer, given) > 0
+    assert first_step.measure(trainer, given) > 0
     assert [name for name, _ in trainer.calls] == ["load_data", "load_weights", "train"]
     np.testing.assert_array_equal(trainer.calls[-1][1], given.epochs[0][:1])
 
@@ -72,14 +61,14 @@ def test_it_starts_anew_and_evaluates_after_every_epoch(
 ) -> None:
     trainer = Recorder()
     given = inputs(make_trial(epochs=2, train_images=640, test_images=600), data)
-    epochs = training.measure(trainer, given)
+    epochs = epoch.measure(trainer, given)
     assert [name for name, _ in trainer.calls] == [
         *("load_data", "load_weights"),
         *("train", "logits", "logits") * 2,
     ]
     trained = [what for name, what in trainer.calls if name == "train"]
-    for epoch in (0, 1):
-        np.testing.assert_array_equal(trained[epoch], batch_order(0, epoch, 640, 64))
+    for number in (0, 1):
+        np.testing.assert_array_equal(trained[number], batch_order(0, number, 640, 64))
     images, labels = trainer.calls[0][1]
     assert np.bincount(labels).tolist() == [64] * 10
     assert (images[:, 0, 0, 0] == labels).all()
@@ -96,7 +85,7 @@ def test_augmented_images_are_new_in_every_epoch_and_the_same_for_everyone(
     loaded = []
     for _ in range(2):
         trainer = Recorder()
-        training.measure(trainer, inputs(make_trial(epochs=2, workload=workload), data))
+        epoch.measure(trainer, inputs(make_trial(epochs=2, workload=workload), data))
         loaded.append([what[0] for name, what in trainer.calls if name == "load_data"])
     assert all(len(of_run) == 2 for of_run in loaded)
     assert (loaded[0][0] != loaded[0][1]).any()
@@ -115,8 +104,8 @@ def test_accuracy_is_counted_by_the_harness_whatever_the_number(data: Dataset) -
 def test_a_loss_that_is_no_number_is_recorded_as_none(
     make_trial: Callable[..., Trial], data: Dataset, loss: float
 ) -> None:
-    (epoch,) = training.measure(Recorder(loss), inputs(make_trial(), data))
-    assert epoch.loss is None
+    (found,) = epoch.measure(Recorder(loss), inputs(make_trial(), data))
+    assert found.loss is None
 
 
 def test_the_digest_tells_trainings_apart_but_not_frameworks(

@@ -1,0 +1,246 @@
+"""``nox -s calibrate``: the suite measures itself (``docs/calibration.md`` says how to read it).
+
+Processes that are the same but for their label, into which known slow-downs are planted (scenario
+``calibration``); every framework's trainer against a bare loop (``overhead``); and the suite's way
+of timing against those of pyperf and pytest-benchmark (``bench.duel``).
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import code, duel, environments, machine, plan, reference, runner, sources
+from bench.__main__ import RUNS, Parser
+from bench.contract import Implementation, Scenario, Trial
+from bench.data import DatasetInfo, open_dataset
+from bench.errors import UserError
+from bench.records import SCHEMA
+
+ARM = ("pytorch", "eager")
+"""Which arm is held against itself: it needs no compilation."""
+WORKLOAD = "listing3"
+"""Of the networks whose steps take little, the one with the fewest weights."""
+OVERHEAD = ("listing1", "resnet20")
+LABELS = ("a", "b")
+IMAGES = 512
+"""The same batches serve all the time: what the images are does not matter here."""
+TIMEOUT = 1200.0
+DUEL = "duel.json"
+REPORT = "calibration.md"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 all ok, 1 some trials failed, 2 bad input, 130 interrupted."""
+    console = Console(stderr=True)
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    folder = Path()
+    try:
+        options = parser().parse_args(arguments)
+        folder = options.resume or start(options)
+        failed = carry_out(folder, console)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        say(f"interrupted. Continue with: nox -s calibrate -- --resume {folder}")
+        return 130
+    reported = subprocess.run(
+        [
+            *(sys.executable, "-m", "report.calibration", str(folder.resolve())),
+            *("--output", str(folder.resolve() / REPORT)),
+        ],
+        cwd=code.ROOT,
+        check=False,
+    )
+    say(f"report: {folder / REPORT}")
+    return 1 if failed or reported.returncode else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every option, explained."""
+    result = Parser(
+        prog="nox -s calibrate --",
+        description="Measure the suite itself, on a CPU with one thread: how often it tells apart "
+        "what is the same, which slow-downs it finds, what it costs, and how it compares with "
+        "pyperf and pytest-benchmark. 0 leaves a part out.",
+    )
+    add = result.add_argument
+    add("--blocks", type=int, default=120, metavar="N", help="of two identical processes (120)")
+    add("--overhead-blocks", type=int, default=10, metavar="N", help="of every mode (10)")
+    add(
+        "--seconds",
+        type=float,
+        default=5.0,
+        metavar="S",
+        help="that each trainer is timed for in a block, and the bare loop as long (5)",
+    )
+    add("--framework", action="append", metavar="NAME", help="overhead of this one; repeatable")
+    add("--rounds", type=int, default=20, metavar="N", help="against the other tools (20)")
+    add(
+        "--budget",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="wall seconds that each tool has for an arm in a round (30)",
+    )
+    add("--seed", type=int, default=0, metavar="N", help="of weights, batches and orders (0)")
+    add("--out", type=Path, metavar="FOLDER", help="results/runs/<time>-calibrate")
+    add("--resume", type=Path, metavar="FOLDER", help="do what that run still lacks")
+    return result
+
+
+def start(options: argparse.Namespace) -> Path:
+    """Plan a new run in a folder of its own. Raises ``UserError``."""
+    for name in ("blocks", "overhead_blocks", "seconds", "rounds", "budget", "seed"):
+        if not getattr(options, name) >= 0:
+            shown = f"--{name.replace('_', '-')} {getattr(options, name)}"
+            raise UserError(f"{shown}: must not be negative")
+    if not (options.blocks or options.overhead_blocks):
+        raise UserError("--blocks 0 --overhead-blocks 0: one of them must be 1 at least")
+    known = environments.frameworks()
+    for name in options.framework or ():
+        if name not in known:
+            raise UserError(f"unknown framework {name!r}; there are: {', '.join(known)}")
+    folder: Path = options.out or RUNS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-calibrate"
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"--out {folder} exists; name another folder, or --resume {folder}")
+    prepared = sources.prepare("synthetic", cache=sources.default_cache(), report=lambda _: None)
+    dataset = open_dataset(prepared).info
+    chosen = {name: known[name] for name in options.framework or known}
+    planned = plan.Plan(
+        schema=SCHEMA,
+        run=folder.resolve().name,
+        profile="calibrate",
+        seed=options.seed,
+        timeout=TIMEOUT,
+        interpreter="environments",
+        dataset=dataset,
+        dataset_folder=str(prepared),
+        machine=machine.describe(),
+        code=code.describe(),
+        trials=(
+            *pairs(options.blocks, dataset, options.seed),
+            *overheads(options.overhead_blocks, chosen, dataset, options.seed, options.seconds),
+        ),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    given = {"rounds": options.rounds, "budget": options.budget}
+    (folder / DUEL).write_text(json.dumps(given), encoding="utf-8")
+    plan.save(folder, planned)
+    return folder
+
+
+def pairs(blocks: int, dataset: DatasetInfo, seed: int) -> tuple[Trial, ...]:
+    """Blocks of two trials that differ in their label only, which goes first or second at random.
+
+    Nobody who measures knows labels, so this is an A/A test under blinded names.
+    """
+    generator = random.Random(seed)  # noqa: S311 - an order, not a secret
+    trials = _trials("calibration", [ARM], [WORKLOAD], blocks, dataset, seed)
+    return tuple(
+        replace(trial, label=label)
+        for trial in trials
+        for label in generator.sample(LABELS, len(LABELS))
+    )
+
+
+def overheads(
+    blocks: int,
+    frameworks: dict[str, Implementation],
+    dataset: DatasetInfo,
+    seed: int,
+    seconds: float,
+) -> tuple[Trial, ...]:
+    """Every mode of ``frameworks`` that runs on a CPU, in shuffled blocks."""
+    arms = [
+        (name, mode)
+        for name, implementation in frameworks.items()
+        for mode, found in implementation.modes.items()
+        if "cpu" in found.devices
+    ]
+    trials = _trials("overhead", arms, OVERHEAD, blocks, dataset, seed)
+    return tuple(replace(trial, seconds=seconds) for trial in trials)
+
+
+def carry_out(folder: Path, console: Console) -> bool:
+    """Do what the run in ``folder`` lacks; whether a trial failed. Raises ``UserError``."""
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    planned = plan.load(folder)
+    runner.check_unchanged(planned)
+    rounds, budget = _given(folder)
+    arms = {(trial.framework, trial.mode): trial for trial in planned.trials}
+    pythons = {
+        arm: environments.environment(*arm, trial.device, say) for arm, trial in arms.items()
+    }
+    workloads = {trial.workload for trial in planned.trials}
+    cache = sources.default_cache()
+    traces = {of.name: reference.trace(of, cache=cache, report=say) for of in workloads}
+    say(f"{folder}: {len(planned.trials)} trials, and {rounds} rounds against other tools")
+    counts = runner.execute(folder, planned, pythons, traces, console)
+    if rounds:
+        against = duel.Duel(
+            rounds=rounds,
+            budget=budget,
+            seed=planned.seed,
+            python=duel.python(say),
+            cpus=runner.worker_cpus(1),
+        )
+        duel.measure(folder, against, say)
+    return bool(set(counts) - {"ok"})
+
+
+def _given(folder: Path) -> tuple[int, float]:
+    try:
+        given = json.loads((folder / DUEL).read_text(encoding="utf-8"))
+        return int(given["rounds"]), float(given["budget"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{folder} holds no calibration: {DUEL} is missing or broken") from None
+
+
+def _trials(
+    scenario: Scenario,
+    arms: Sequence[tuple[str, str]],
+    workloads: Sequence[str],
+    blocks: int,
+    dataset: DatasetInfo,
+    seed: int,
+) -> tuple[Trial, ...]:
+    profile = plan.Profile(
+        about="the suite measures itself",
+        workloads=tuple(workloads),
+        repeats=blocks,
+        train_images=IMAGES,
+        test_images=10,
+        epochs=1,
+        seconds=0.0,
+        timeout=TIMEOUT,
+        scenarios=(scenario,),
+    )
+    return plan.trials(
+        arms,
+        workloads,
+        profile,
+        dataset=dataset,
+        device="cpu",
+        precision="fp32",
+        threads=1,
+        seed=seed,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

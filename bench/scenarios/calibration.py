@@ -1,0 +1,44 @@
+"""Would a difference be found that is known to be there? Chunks with more steps than they count."""
+
+from functools import partial
+from types import ModuleType
+
+import numpy as np
+
+from bench.clock import chunk, without_collector
+from bench.contract import Trainer, Trial
+from bench.inputs import Inputs
+from bench.records import Calibration, Chunk, Series
+
+BATCH_SIZES = (1, 2, 3, 4)
+"""Small, so that a chunk has steps enough for one more to be a few per cent."""
+PLANTED = ((40, 0), (33, 1), (40, 2), (40, 4))
+"""Steps counted, and steps beyond them: 0%, 3%, 5%, 10%. About as many in each: the first
+step of a chunk is slower, which would pass for a difference between short chunks and long ones."""
+CHUNKS = 3
+
+
+def measure(_module: ModuleType, trainer: Trainer, inputs: Inputs, _trial: Trial) -> Calibration:
+    """Time chunks of each batch size and each slow-down, in turns."""
+    trainer.load_data(inputs.of_epoch(0), inputs.labels)
+    trainer.load_weights(inputs.weights)
+    rows = {
+        (size, counted, planted): np.resize(
+            np.arange(len(inputs.labels), dtype=np.int32), (counted + planted, size)
+        )
+        for size in BATCH_SIZES
+        for counted, planted in PLANTED
+    }
+    chunks: dict[tuple[int, int, int], list[Chunk]] = {kind: [] for kind in rows}
+    for given in rows.values():
+        trainer.train(given[:2])
+    with without_collector():
+        for _ in range(CHUNKS):
+            for kind, given in rows.items():
+                chunks[kind].append(chunk(partial(trainer.train, given), kind[1]))
+    return Calibration(
+        series=tuple(
+            Series(batch_size=size, counted=counted, planted=planted, chunks=tuple(found))
+            for (size, counted, planted), found in chunks.items()
+        )
+    )

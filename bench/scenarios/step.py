@@ -1,0 +1,118 @@
+"""How fast is training once it goes on? Chunks of steps, and whether the clock can be believed."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from math import ceil, inf
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.clock import (
+    LARGEST_DEVIATION,
+    LARGEST_READ,
+    LONGEST_CHUNK,
+    chunk,
+    chunk_steps,
+    doubling,
+    longest_read,
+    timed,
+    without_collector,
+)
+from bench.contract import Trainer
+from bench.inputs import Inputs
+from bench.records import Chunk, Steady
+
+LEAST_CHUNKS = 10
+"""Chunks that are timed however long they take."""
+PAIRS = 3
+MOST_PAIRS = 9
+"""Doubled chunks that are timed; more than ``PAIRS`` only while all of them miss."""
+READS = 2
+MOST_READS = 15
+"""Times that weights are read back, likewise."""
+REST = 0.1
+"""Seconds; what was left undone of a chunk would be done by then, or most of it."""
+
+
+def measure(trainer: Trainer, inputs: Inputs, seconds: float) -> Steady:
+    """Time chunks for ``seconds`` in all at least, then pairs of a chunk and one twice as long.
+
+    ``trainer`` has taken some steps, and goes through the batches of the first epoch again and
+    again. What compilation and warm-up there is left shows in the chunks; the report looks for it.
+    """
+    trainer.load_data(inputs.of_epoch(0), inputs.labels)
+    trainer.load_weights(inputs.weights)
+    rows = batches(inputs)
+    steps = chunk_steps(lambda steps: trainer.train(rows(steps)))
+    steps = _longer(trainer, rows, steps)
+    trainer.train(rows(2 * steps))  # a framework may compile for each number of steps
+    chunks: list[Chunk] = []
+    doubled: list[Chunk] = []
+
+    def timed_chunk(steps: int) -> Chunk:
+        return chunk(partial(trainer.train, rows(steps)), steps, trainer.compilations)
+
+    with without_collector():
+        while len(chunks) < LEAST_CHUNKS - PAIRS or sum(c.wall for c in chunks) < seconds:
+            chunks.append(timed_chunk(steps))
+        while len(doubled) < PAIRS or (
+            len(doubled) < MOST_PAIRS
+            and abs(doubling(chunks[-len(doubled) :], doubled)) > LARGEST_DEVIATION
+        ):
+            chunks.append(timed_chunk(steps))
+            doubled.append(timed_chunk(2 * steps))
+    return Steady(
+        chunks=tuple(chunks),
+        doubled=tuple(doubled),
+        read_seconds=_read(trainer, rows, steps, median(c.wall for c in chunks)),
+    )
+
+
+def batches(inputs: Inputs) -> Callable[[int], NDArray[np.int32]]:
+    """Give the next so many batches, ``[steps, batch]``, of the first epoch, over and over."""
+    epoch = inputs.epochs[0]
+    numbers = count()
+
+    def rows(steps: int) -> NDArray[np.int32]:
+        return epoch[[next(numbers) % len(epoch) for _ in range(steps)]]
+
+    return rows
+
+
+def _longer(trainer: Trainer, rows: Callable[[int], NDArray[np.int32]], steps: int) -> int:
+    """So many steps that what a call leaves undone, however many they are, is little beside them.
+
+    JAX returns when results are there, and still gives the memory of activations back: 3 ms of a
+    step of 200 (``listing3`` on a CPU). What grows with the steps no chunk can be long enough for.
+    """
+    _, once = timed(lambda: trainer.train(rows(steps)))
+    left = _read(trainer, rows, steps, once.wall)
+    if left <= LARGEST_READ * once.wall / 2:
+        return steps
+    # Twice as long as would do: the next time it may be more.
+    longer = min(2 * left / LARGEST_READ, LONGEST_CHUNK / 2) / once.wall
+    return max(steps, ceil(steps * longer))
+
+
+def _read(
+    trainer: Trainer, rows: Callable[[int], NDArray[np.int32]], steps: int, length: float
+) -> float:
+    """How much longer weights take to read right after so many steps than after a rest.
+
+    Seconds, from the shortest of several times each: what is not done yet would be waited for every
+    time, and is done by the end of the rest. There are more than ``READS`` only while it is too
+    much after a chunk of ``length`` seconds.
+    """
+    at_once = rested = inf
+    for number in range(MOST_READS):
+        trainer.train(rows(steps))
+        at_once = min(at_once, timed(trainer.weights)[1].wall)
+        trainer.train(rows(1))
+        time.sleep(REST)
+        rested = min(rested, timed(trainer.weights)[1].wall)
+        if number + 1 >= READS and at_once - rested <= longest_read(length, steps):
+            break
+    return max(0.0, at_once - rested)
