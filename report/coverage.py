@@ -20,6 +20,7 @@ from report.statistics import (
     Interval,
     log_ratios,
     paired_interval,
+    rate,
     rate_interval,
     t_interval,
 )
@@ -165,10 +166,7 @@ def coverage_rows(
                 _width([one.check.superiority for one in judged]),
                 _covering([one.student for one in judged]),
                 _width([one.student for one in judged]),
-                _rate(
-                    sum(low <= 0 <= high for low, high in (one.percentile for one in judged)),
-                    repetitions,
-                ),
+                rate([low <= 0 <= high for low, high in (one.percentile for one in judged)]),
             )
 
 
@@ -189,7 +187,7 @@ def verdict_rows(
                     str(n),
                     f"{size:.0%}",
                     *(
-                        _rate(decisions.count(decision), repetitions)
+                        rate([made == decision for made in decisions])
                         for decision in ("faster", "slower", "equal within the margin")
                     ),
                     f"{decisions.count('inconclusive') / repetitions:.1%}",
@@ -315,12 +313,7 @@ def _moved(evidence: Evidence, effect: float) -> Evidence:
 
 
 def _covering(intervals: Sequence[Interval]) -> str:
-    return _rate(sum(not interval.excludes(0.0) for interval in intervals), len(intervals))
-
-
-def _rate(count: int, of: int) -> str:
-    rate = rate_interval(count, of)
-    return f"{rate.estimate:.1%} ({rate.low:.1%}-{rate.high:.1%})"
+    return rate([not interval.excludes(0.0) for interval in intervals])
 
 
 def _width(intervals: Sequence[Interval]) -> str:
