@@ -41,3 +41,19 @@ def test_the_fused_normalisation_is_the_unfused_one(networks: Any, count: int) -
 
     for fused, unfused in zip(trained("fused"), trained("unfused"), strict=True):
         np.testing.assert_allclose(fused, unfused, rtol=2e-5, atol=2e-5)
+
+
+def test_at_the_batch_that_is_timed_the_fused_normalisation_is_off_by_no_more(
+    networks: Any,
+) -> None:
+    tf = import_module("tensorflow")
+    images = np.random.default_rng(0).normal(1, 2, (128, 32, 32, 16))
+    layer = networks.BatchNorm(16, dtype=tf.float32)
+    start = layer.variance.numpy()
+    output = layer(tf.constant(images, tf.float32), True).numpy()
+    mean, variance = images.mean((0, 1, 2)), images.var((0, 1, 2), ddof=1)
+    moved = (layer.variance.numpy() - 0.9 * start) / 0.1
+    expected = (images - mean) / np.sqrt(images.var((0, 1, 2)) + 1e-5)
+    for name, deviation in (("variance", moved / variance - 1), ("output", output - expected)):
+        print(f"{name} off by {np.abs(deviation).max():.1e}")
+        assert np.abs(deviation).max() < 3e-4
