@@ -85,8 +85,8 @@ def batches(inputs: Inputs) -> Callable[[int], NDArray[np.int32]]:
 def _longer(trainer: Trainer, rows: Callable[[int], NDArray[np.int32]], steps: int) -> int:
     """So many steps that what a call leaves undone, however many they are, is little beside them.
 
-    JAX returns when results are there, and still gives the memory of activations back: 3 ms of a
-    step of 200 (``listing3`` on a CPU). What grows with the steps no chunk can be long enough for.
+    A framework may return when results are there and give memory back in a thread of its own, as
+    JAX does on a CPU by default. What grows with the steps no chunk can be long enough for.
     """
     _, once = timed(lambda: trainer.train(rows(steps)))
     left = _read(trainer, rows, steps, once.wall)

@@ -248,6 +248,10 @@ def settings(trial: Trial) -> None:
     os.environ["PJRT_NPROC"] = str(trial.threads)
     # By default JAX takes 75% of a GPU's memory at once, which would say nothing about use.
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+    # By default a CPU computes in a thread that gives memory back after the results are there: no
+    # fence waits for that, a tenth of a step of listing3. Steps in a row take as long without, on
+    # one thread and on two (https://docs.jax.dev/en/latest/config_options.html).
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     jax.config.update("jax_default_device", jax.devices(trial.device)[0])
     # The default lets a GPU use TF32, which is not float32: 10 bits of mantissa, not 23
     # (https://docs.jax.dev/en/latest/_autosummary/jax.default_matmul_precision.html).
