@@ -50,6 +50,15 @@ Floats = NDArray[np.float32] | NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """The most device memory that a framework may take. Some ask for bytes, some for the share."""
+
+    bytes: int
+    share: float
+    """Of all the memory that the device has, 0..1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """Everything that determines one measurement; runs in one fresh process, makes one record."""
 
@@ -73,6 +82,8 @@ class Trial:
     """How long steady training, or whatever the scenario repeats, is timed at least."""
     batch_size: int = 0
     """Of a memory pass; elsewhere it is the workload's."""
+    cap: Cap | None = None
+    """Of a GPU's memory; None: all of it."""
     label: str = ""
     """Tells apart trials that are otherwise the same: the sentinel's two halves."""
     plain: str = ""
@@ -89,11 +100,15 @@ class Trial:
 def trial_from_json(text: str) -> Trial:
     """The inverse of ``json.dumps(asdict(trial))``. Raises ``TypeError`` for other fields."""
     fields = json.loads(text)
-    workload = fields.pop("workload")
+    workload, cap = fields.pop("workload"), fields.pop("cap")
     optimizer = workload.pop("optimizer")
     schedule = tuple((step, factor) for step, factor in optimizer.pop("schedule"))
     optimizer = Optimizer(schedule=schedule, **optimizer)
-    return Trial(workload=Workload(optimizer=optimizer, **workload), **fields)
+    return Trial(
+        workload=Workload(optimizer=optimizer, **workload),
+        cap=Cap(**cap) if cap else None,
+        **fields,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -197,6 +197,8 @@ class Memory:
     """The highest while it trained (VmHWM)."""
     peak_device_bytes: int | None
     """The same by the framework's own account of the device's memory."""
+    smallest_cap_bytes: int | None
+    """The least device memory that it still trains with, to 2%; None where there is no such cap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from types import ModuleType
 
 from bench.contract import Trainer, Trial
-from bench.energy import joules
 from bench.inputs import Inputs
+from bench.nvml import joules
 from bench.records import Energy
 from bench.scenarios.step import batches
 

@@ -247,7 +247,9 @@ def settings(trial: Trial) -> None:
     # follows the process's affinity, and this variable in the place of the machine's core count.
     os.environ["PJRT_NPROC"] = str(trial.threads)
     # By default JAX takes 75% of a GPU's memory at once, which would say nothing about use.
-    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "true" if trial.cap else "false"
+    if trial.cap:
+        os.environ["XLA_CLIENT_MEM_FRACTION"] = str(trial.cap.share)
     # By default a CPU computes in a thread that gives memory back after the results are there: no
     # fence waits for that, a tenth of a step of listing3. Steps in a row take as long without, on
     # one thread and on two (https://docs.jax.dev/en/latest/config_options.html).

@@ -56,7 +56,9 @@ def settings(trial: Trial) -> None:
     # follows the process's affinity, and this variable in the place of the machine's core count.
     os.environ["PJRT_NPROC"] = str(trial.threads)
     # By default JAX takes 75% of a GPU's memory at once, which would say nothing about use.
-    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "true" if trial.cap else "false"
+    if trial.cap:
+        os.environ["XLA_CLIENT_MEM_FRACTION"] = str(trial.cap.share)
     jax.config.update("jax_default_device", jax.devices(trial.device)[0])
     # The default lets a GPU use TF32, which is not float32: 10 bits of mantissa, not 23
     # (https://docs.jax.dev/en/latest/_autosummary/jax.default_matmul_precision.html).

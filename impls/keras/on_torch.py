@@ -55,6 +55,8 @@ def settings(trial: Trial) -> None:
     """Set what holds for the process. Raises ``RuntimeError`` when the device is not there."""
     if trial.device == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("PyTorch, Keras' backend, sees no CUDA device")
+    if trial.cap:
+        torch.cuda.set_per_process_memory_fraction(trial.cap.share)
     torch.set_num_threads(trial.threads)
     if torch.get_num_interop_threads() != 1:  # may be set once in a process
         torch.set_num_interop_threads(1)

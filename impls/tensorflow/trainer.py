@@ -230,8 +230,12 @@ def settings(trial: Trial) -> None:
     if trial.device == "cuda" and not gpus:
         raise RuntimeError("TensorFlow sees no CUDA device")
     for gpu in gpus:
-        # By default TensorFlow takes all of the device's memory, which would say nothing about use.
-        tf.config.experimental.set_memory_growth(gpu, enable=True)
+        if trial.cap:
+            limit = tf.config.LogicalDeviceConfiguration(memory_limit=trial.cap.bytes / 2**20)
+            tf.config.set_logical_device_configuration(gpu, [limit])
+        else:
+            # By default TensorFlow takes all of the device's memory: that says nothing about use.
+            tf.config.experimental.set_memory_growth(gpu, enable=True)
     tf.config.threading.set_intra_op_parallelism_threads(trial.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     # On by default, and not float32: 10 bits of mantissa, not 23

@@ -53,6 +53,7 @@ _PEAKS = {
     "host": "host",
     "device": "device",
     "sampled_device": "device sampled",
+    "cap": "smallest cap",
 }
 
 
@@ -106,6 +107,7 @@ def _pass(counted: pd.DataFrame, trial: int, result: Result) -> Iterator[dict[st
             "host": result.peak_host_bytes,
             "device": result.peak_device_bytes,
             "sampled_device": counted.at[trial, "sampled_device_bytes"],
+            "cap": result.smallest_cap_bytes,
         }
 
 

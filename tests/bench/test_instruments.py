@@ -8,7 +8,6 @@ import pytest
 
 from bench.calibration import calibrate
 from bench.clock import timed
-from bench.energy import joules
 from bench.machine import chosen_device
 from bench.memory import (
     out_of_memory,
@@ -17,6 +16,7 @@ from bench.memory import (
     resident_bytes,
     threads,
 )
+from bench.nvml import device_bytes, joules
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
 
@@ -82,10 +82,12 @@ def test_the_calibration_kernel_takes_time() -> None:
     assert calibrate() > 0
 
 
-def test_energy_without_a_gpu_is_an_error_and_not_zero() -> None:
+def test_energy_and_memory_without_a_gpu_are_errors_and_not_zero() -> None:
     if chosen_device("auto") == "cpu":
         with pytest.raises(RuntimeError, match=r"energy"):
             joules()
+        with pytest.raises(RuntimeError, match=r"memory"):
+            device_bytes()
 
 
 @linux

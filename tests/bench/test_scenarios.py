@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given as examples
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bench.code import ROOT
 from bench.contract import Floats, Trial
 from bench.data import Dataset, batch_order
 from bench.inputs import inputs
-from bench.scenarios import epoch, first_step
+from bench.scenarios import epoch, first_step, memory
 from bench.scenarios.epoch import EVALUATION_BATCH, accuracy
+from bench.scenarios.memory import CAP_PRECISION, LEAST_CAP, smallest
 from bench.weights import initial_weights
 from bench.workloads import WORKLOADS
 
@@ -125,3 +129,34 @@ def test_the_digest_tells_trainings_apart_but_not_frameworks(
         digest(replace(data, train_images=data.train_images // 2)),
     }
     assert len(same | others) == 6
+
+
+@examples(
+    needed=st.integers(LEAST_CAP, 2**37),
+    first=st.integers(1, 2**37),
+)
+def test_the_smallest_cap_is_found_wherever_it_is_looked_for_first(needed: int, first: int) -> None:
+    asked: list[int] = []
+
+    def trains(allowed: int) -> str:
+        asked.append(allowed)
+        return "" if allowed >= needed else "out of memory"
+
+    found = smallest(trains, first, most=2**37)
+    assert needed <= found <= needed * (1 + CAP_PRECISION)
+    assert found in asked
+    assert len(asked) < 40
+
+
+def test_what_does_not_train_with_all_memory_says_why() -> None:
+    with pytest.raises(RuntimeError, match=r"with 1,000,000,000 bytes .*: no convolution"):
+        smallest(lambda _: "no convolution", first=2**25, most=10**9)
+
+
+def test_what_fails_in_a_capped_process_is_told(
+    make_trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    trial = make_trial(framework="nonexistent", scenario="memory", batch_size=8)
+    with pytest.raises(RuntimeError, match="nonexistent"):
+        memory.smallest_cap(trial, first=2**25, whole=2**25)

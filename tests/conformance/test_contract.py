@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench import certificate
+from bench import capped, certificate
 from bench.contract import KERNELS, Floats, Implementation, Trainer
 from bench.weights import initial_weights
 from bench.workloads import NETWORKS, Conv, Workload, weight_shapes
@@ -307,6 +307,14 @@ def test_the_bare_loop_trains_in_every_mode(
     train = bare.loop(trial, images, labels, initial_weights("listing3", 0))
     train(batches)
     train(batches[:1])
+
+
+def test_the_steps_of_a_memory_pass_are_taken_in_every_mode(
+    implementation: Implementation, mode: str
+) -> None:
+    trial = certificate.trial(implementation.name, mode, plain("listing3"), "fp32")
+    trial = replace(trial, train_images=16, batch_size=8)
+    assert capped.trains(trial) == {"status": "ok", "message": ""}
 
 
 def test_a_cpu_trial_reports_no_device_memory(build: BUILD, workload: Workload) -> None:

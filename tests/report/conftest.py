@@ -166,6 +166,7 @@ RESULTS: dict[Scenario, Result] = {
         baseline_host_bytes=200 * 2**20,
         peak_host_bytes=332 * 2**20,
         peak_device_bytes=None,
+        smallest_cap_bytes=None,
     ),
     "energy": Energy(images=10_000, seconds=10.0, joules=2_500.0, idle_watts=50.0),
     "overhead": Overhead(trainer=make_chunks([0.2] * 3), bare=make_chunks([0.19] * 3)),

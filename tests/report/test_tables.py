@@ -173,6 +173,7 @@ def test_memory_is_parted_into_what_is_fixed_and_what_images_take(
                 baseline_host_bytes=200 * mebi,
                 peak_host_bytes=(300 + 10 * block) * mebi + size * mebi // 4,
                 peak_device_bytes=None,
+                smallest_cap_bytes=None,
             ),
         )
         for block in range(3)
@@ -194,10 +195,15 @@ def test_memory_is_parted_into_what_is_fixed_and_what_images_take(
 
 def test_memory_of_a_device_has_columns_of_its_own(make_record: Builder, table_of: Tables) -> None:
     peak = Memory(
-        batch_size=32, baseline_host_bytes=None, peak_host_bytes=None, peak_device_bytes=2**30
+        batch_size=32,
+        baseline_host_bytes=None,
+        peak_host_bytes=None,
+        peak_device_bytes=2**30,
+        smallest_cap_bytes=2**29,
     )
     (row,) = cells(table_of([make_record(scenario="memory", batch_size=32, result=peak)], "memory"))
     assert row["device at 32"] == "1024"
+    assert row["smallest cap at 32"] == "512"
     assert "imported" not in row
 
 
