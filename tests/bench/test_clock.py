@@ -1,5 +1,6 @@
 """The clock's rules, on a simulated machine: time passes only where a trainer says so."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 
 from bench import clock
 from bench.clock import Void, check, chunk, chunk_steps, doubling, faults
-from bench.contract import Floats, Trial
+from bench.contract import Floats, Trial, work
 from bench.data import Dataset
 from bench.inputs import inputs
 from bench.records import Chunk, Steady
-from bench.scenarios import step
+from bench.scenarios import ceiling, step
+from bench.scenarios.training import achieved
+from bench.workloads import WORKLOADS
 from tests.bench.conftest import CHUNK, TRAINING
 from tests.bench.test_scenarios import Recorder
 
@@ -185,3 +188,41 @@ def test_batches_of_an_epoch_come_over_and_over(
     rows = step.batches(given)
     found: Any = np.concatenate([rows(2), rows(3)])
     np.testing.assert_array_equal(found, given.epochs[0][[0, 1, 2, 0, 1]])
+
+
+@pytest.fixture
+def kernels(simulated: Simulated) -> Callable[..., dict[str, Callable[[], None]]]:
+    """Each takes so many seconds; for the first ``disturbed`` calls of all ten times as many."""
+
+    def make(seconds: float, disturbed: int = 0) -> dict[str, Callable[[], None]]:
+        calls = itertools.count()
+
+        def kernel() -> None:
+            simulated.now += seconds * (10 if next(calls) < disturbed else 1)
+
+        return dict.fromkeys(work("cpu"), kernel)
+
+    return make
+
+
+def test_steps_that_do_more_than_the_device_can_void_a_trial(
+    kernels: Callable[..., dict[str, Callable[[], None]]],
+) -> None:
+    most = max(work("cpu")["matmul"], work("cpu")["conv"]) / 0.5
+    assert ceiling.measure(kernels(0.5), "cpu", most).matmul == pytest.approx(0.5)
+    with pytest.raises(Void, match=r"GFLOP/s, more than large products"):
+        ceiling.measure(kernels(0.5), "cpu", 1.01 * most)
+
+
+def test_kernels_that_were_held_up_are_timed_again(
+    kernels: Callable[..., dict[str, Callable[[], None]]],
+) -> None:
+    most = max(work("cpu")["matmul"], work("cpu")["conv"]) / 0.5
+    assert ceiling.measure(kernels(0.5, disturbed=20), "cpu", 0.9 * most).conv == pytest.approx(0.5)
+
+
+def test_operations_are_those_of_the_middle_chunk(make_trial: Callable[..., Trial]) -> None:
+    steady = replace(TRAINING.steady, chunks=walls(0.2, 1.0, 0.4))
+    per_image = 2 * (2 * 9 * 3 * 64 * 32**2 + 3 * (9 * 64**2 * 16**2 + 4096 * 512 + 512 * 10))
+    found = achieved(steady, make_trial(workload=WORKLOADS["listing3"]))
+    assert found == pytest.approx(per_image * 64 / 0.2)
