@@ -49,6 +49,14 @@ with more steps planted, to test the statistics with."""
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
 
+BASELINE = ("pytorch", "eager")
+"""The arm that others are held against, and that is held against itself; chosen before any data:
+the one the article calls slow. Where it is not run, the first arm."""
+
+TWIN = "twin"
+"""Label of the second of two trials of the same arm in a block: the sentinel's other half."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cap:
     """The most device memory that a framework may take. Some ask for bytes, some for the share."""
@@ -194,7 +202,8 @@ work once and return when it is done, on data that is on the device, in the tria
 threads. By device, the size:
 
 - ``matmul``: the product of two square matrices with so many rows;
-- ``conv``: a 3x3 convolution with padding 1 from 128 to 128 channels, on so many images of 32x32;
+- ``conv``: a 3x3 convolution with padding 1 from ``CONV_CHANNELS`` to as many, on so many images of
+  32x32;
 - ``copy``: a copy of so many bytes.
 """
 

@@ -11,16 +11,13 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from bench.contract import Device, Precision, Scenario, Trial
+from bench.contract import BASELINE, TWIN, Device, Precision, Scenario, Trial
 from bench.data import DatasetInfo
 from bench.errors import UserError
 from bench.records import RECORDS, SCHEMA, Code, Machine
 from bench.workloads import WORKLOADS, shortened
 
 PLAN = "plan.json"
-
-BASELINE = ("pytorch", "eager")
-"""The arm that is run twice where a sentinel is wanted; without it, the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +65,6 @@ class Plan:
 
 LOOKS = (10, 20, 30)
 """Blocks after which precision is looked at; never in between, and never at significance."""
-
-SENTINEL = "twin"
-"""Label of the second of two trials of the same arm in a block."""
 
 BATCH_SIZES = (32, 128, 512)
 """Of memory passes, a trial each."""
@@ -148,7 +142,7 @@ def _kinds(profile: Profile, *, sentinel: bool) -> Iterator[dict[str, Any]]:
         sizes = BATCH_SIZES if scenario == "memory" else (0,)
         yield from ({"scenario": scenario, "batch_size": size} for size in sizes)
     if sentinel and "training" in profile.scenarios:
-        yield {"label": SENTINEL}
+        yield {"label": TWIN}
 
 
 def extended(plan: Plan, blocks: int) -> Plan:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.contract import Device
+from bench.contract import BASELINE, TWIN, Device
 from report.bootstrap import Replicates, resample_log_ratios
 from report.covariates import judge_calibration
 from report.decisions import (
@@ -36,13 +36,6 @@ from report.decisions import (
 )
 from report.processes import Process, Processes
 from report.statistics import Interval, log_ratios, paired_interval, paired_p
-
-BASELINE = ("pytorch", "eager")
-"""The arm that others are held against, chosen before any data: the one the article calls slow.
-Where a workload was run without it, the first arm by name."""
-
-TWIN = "twin"
-"""Label of the trials of an arm that is run twice in each block (``bench.plan.SENTINEL``)."""
 
 SENTINEL_CONFIDENCE = 0.99
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from bench.contract import TWIN
 from report.load import Run
 from report.processes import Processes, described, find_processes
-from report.ratios import TWIN
 from report.tables import (
     ceiling,
     comparison,

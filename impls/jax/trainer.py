@@ -20,7 +20,7 @@ from flax import nnx
 from jax.extend import backend
 from numpy.typing import NDArray
 
-from bench.contract import KERNELS, Floats, Trainer, Trial, check_weights
+from bench.contract import CONV_CHANNELS, KERNELS, Floats, Trainer, Trial, check_weights
 from bench.workloads import Optimizer, weight_shapes
 from impls.jax.networks import NETWORKS
 
@@ -217,7 +217,8 @@ def kernels(trial: Trial) -> dict[str, Callable[[], None]]:
     dtype = jnp.bfloat16 if trial.precision == "bf16" else jnp.float32
     random = partial(jax.random.uniform, jax.random.key(0), dtype=dtype)
     a, b = random((sizes["matmul"], sizes["matmul"])), random((sizes["matmul"], sizes["matmul"]))
-    images, kernel = random((sizes["conv"], 32, 32, 128)), random((3, 3, 128, 128))
+    images = random((sizes["conv"], 32, 32, CONV_CHANNELS))
+    kernel = random((3, 3, CONV_CHANNELS, CONV_CHANNELS))
     data = jnp.zeros(sizes["copy"], jnp.uint8)
     layout = ("NHWC", "HWIO", "NHWC")
 

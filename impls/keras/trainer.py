@@ -21,7 +21,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from bench.contract import KERNELS, Floats, Trainer, Trial, check_weights
+from bench.contract import CONV_CHANNELS, KERNELS, Floats, Trainer, Trial, check_weights
 from bench.workloads import Optimizer, weight_shapes
 from impls.keras.networks import NETWORKS
 
@@ -164,8 +164,8 @@ def kernels(trial: Trial) -> dict[str, Callable[[], None]]:
     sizes = KERNELS[trial.device]
     dtype = "bfloat16" if trial.precision == "bf16" else "float32"
     a, b = (ops.cast(keras.random.uniform([sizes["matmul"]] * 2), dtype) for _ in range(2))
-    images = ops.cast(keras.random.uniform([sizes["conv"], 32, 32, 128]), dtype)
-    kernel = ops.cast(keras.random.uniform([3, 3, 128, 128]), dtype)
+    images = ops.cast(keras.random.uniform([sizes["conv"], 32, 32, CONV_CHANNELS]), dtype)
+    kernel = ops.cast(keras.random.uniform([3, 3, CONV_CHANNELS, CONV_CHANNELS]), dtype)
     data = ops.zeros([sizes["copy"]], "uint8")
 
     def finished(work: Callable, *inputs: keras.KerasTensor) -> Callable[[], None]:

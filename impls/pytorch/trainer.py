@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from bench.contract import KERNELS, Floats, Trainer, Trial, check_weights
+from bench.contract import CONV_CHANNELS, KERNELS, Floats, Trainer, Trial, check_weights
 from bench.workloads import Optimizer, weight_shapes
 from impls.pytorch.networks import NETWORKS
 
@@ -256,8 +256,8 @@ def kernels(trial: Trial) -> dict[str, Callable[[], None]]:
     random = partial(torch.rand, dtype=dtype, device=device)
     a, b = random(sizes["matmul"], sizes["matmul"]), random(sizes["matmul"], sizes["matmul"])
     layout = {"memory_format": MODES[trial.mode].layout}
-    images = random(sizes["conv"], 128, 32, 32).to(**layout)
-    kernel = random(128, 128, 3, 3).to(**layout)
+    images = random(sizes["conv"], CONV_CHANNELS, 32, 32).to(**layout)
+    kernel = random(CONV_CHANNELS, CONV_CHANNELS, 3, 3).to(**layout)
     data = torch.zeros(sizes["copy"], dtype=torch.uint8, device=device)
 
     def finished(work: Callable[[], Tensor]) -> Callable[[], None]:

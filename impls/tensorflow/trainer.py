@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from bench.contract import KERNELS, Floats, Trainer, Trial, check_weights
+from bench.contract import CONV_CHANNELS, KERNELS, Floats, Trainer, Trial, check_weights
 from bench.workloads import Optimizer, weight_shapes
 from impls.tensorflow.networks import NETWORKS, Dropout
 
@@ -201,8 +201,8 @@ def kernels(trial: Trial) -> dict[str, Callable[[], None]]:
     sizes = KERNELS[trial.device]
     dtype = tf.bfloat16 if trial.precision == "bf16" else tf.float32
     a, b = (tf.cast(tf.random.uniform([sizes["matmul"]] * 2), dtype) for _ in range(2))
-    images = tf.cast(tf.random.uniform([sizes["conv"], 32, 32, 128]), dtype)
-    kernel = tf.cast(tf.random.uniform([3, 3, 128, 128]), dtype)
+    images = tf.cast(tf.random.uniform([sizes["conv"], 32, 32, CONV_CHANNELS]), dtype)
+    kernel = tf.cast(tf.random.uniform([3, 3, CONV_CHANNELS, CONV_CHANNELS]), dtype)
     data = tf.zeros([sizes["copy"]], tf.uint8)
     compiled = MODES[trial.mode]
 

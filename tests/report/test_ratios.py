@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.plan import SENTINEL
+from bench.contract import TWIN
 from bench.records import Record
 from report.load import load_run
 from report.processes import find_processes
 from report.ratios import (
     COLUMNS,
     SENTINEL_COLUMNS,
-    TWIN,
     sentinel_ratios,
     speed_ratios,
 )
@@ -239,7 +238,6 @@ def test_what_compiles_until_the_end_has_no_speed(make_record: Builder, ratios_o
 def test_a_twin_is_only_held_against_its_other_half(
     make_record: Builder, ratios_of: Ratios, sentinels_of: Ratios
 ) -> None:
-    assert TWIN == SENTINEL
     records = blocks(make_record, 12, 1.3, arms=TWINS)
     (row,) = ratios_of(records).to_dict("records")
     assert (row["framework"], row["blocks"], row["verdict"]) == ("jax", 12, "faster")
