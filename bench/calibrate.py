@@ -1,8 +1,9 @@
 """``nox -s calibrate``: the suite measures itself (``docs/calibration.md`` says how to read it).
 
 Processes that are the same but for their label, into which known slow-downs are planted (scenario
-``calibration``); every framework's trainer against a bare loop (``overhead``); and the suite's way
-of timing against those of pyperf and pytest-benchmark (``bench.duel``).
+``calibration``); every framework's trainer against a bare loop (``overhead``) and against the loop
+of the framework's own example (``example``); and the suite's way of timing against those of pyperf
+and pytest-benchmark (``bench.duel``).
 """
 
 import argparse
@@ -10,7 +11,7 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +29,11 @@ ARM = ("pytorch", "eager")
 """Which arm is held against itself: it needs no compilation."""
 WORKLOAD = "listing3"
 """Of the networks whose steps take little, the one with the fewest weights."""
-OVERHEAD = ("listing1", "resnet20")
+BESIDE: Mapping[str, tuple[Scenario, tuple[str, ...]]] = {
+    "overhead_blocks": ("overhead", ("listing1", "resnet20")),
+    "example_blocks": ("example", ("listing1", "listing3")),
+}
+"""What trainers are run in turns with: scenario and workloads, by the option for how often."""
 LABELS = ("a", "b")
 IMAGES = 512
 """The same batches serve all the time: what the images are does not matter here."""
@@ -78,14 +83,20 @@ def parser() -> argparse.ArgumentParser:
     add = result.add_argument
     add("--blocks", type=int, default=120, metavar="N", help="of two identical processes (120)")
     add("--overhead-blocks", type=int, default=10, metavar="N", help="of every mode (10)")
+    add("--example-blocks", type=int, default=6, metavar="N", help="of every mode (6)")
     add(
         "--seconds",
         type=float,
         default=5.0,
         metavar="S",
-        help="that each trainer is timed for in a block, and the bare loop as long (5)",
+        help="that each trainer is timed for in a block, and what it is held against as long (5)",
     )
-    add("--framework", action="append", metavar="NAME", help="overhead of this one; repeatable")
+    add(
+        "--framework",
+        action="append",
+        metavar="NAME",
+        help="overhead and example of this one; repeatable",
+    )
     add("--rounds", type=int, default=20, metavar="N", help="against the other tools (20)")
     add(
         "--budget",
@@ -102,12 +113,13 @@ def parser() -> argparse.ArgumentParser:
 
 def start(options: argparse.Namespace) -> Path:
     """Plan a new run in a folder of its own. Raises ``UserError``."""
-    for name in ("blocks", "overhead_blocks", "seconds", "rounds", "budget", "seed"):
+    for name in ("blocks", *BESIDE, "seconds", "rounds", "budget", "seed"):
         if not getattr(options, name) >= 0:
             shown = f"--{name.replace('_', '-')} {getattr(options, name)}"
             raise UserError(f"{shown}: must not be negative")
-    if not (options.blocks or options.overhead_blocks):
-        raise UserError("--blocks 0 --overhead-blocks 0: one of them must be 1 at least")
+    if not (options.blocks or options.overhead_blocks or options.example_blocks):
+        nothing = "--blocks 0 --overhead-blocks 0 --example-blocks 0"
+        raise UserError(f"{nothing}: one of them must be 1 at least")
     known = environments.frameworks()
     for name in options.framework or ():
         if name not in known:
@@ -131,7 +143,15 @@ def start(options: argparse.Namespace) -> Path:
         code=code.describe(),
         trials=(
             *pairs(options.blocks, dataset, options.seed),
-            *overheads(options.overhead_blocks, chosen, dataset, options.seed, options.seconds),
+            *(
+                trial
+                for name, (scenario, workloads) in BESIDE.items()
+                for trial in beside(
+                    *(scenario, workloads, getattr(options, name), chosen, dataset),
+                    seed=options.seed,
+                    seconds=options.seconds,
+                )
+            ),
         ),
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -155,10 +175,13 @@ def pairs(blocks: int, dataset: DatasetInfo, seed: int) -> tuple[Trial, ...]:
     )
 
 
-def overheads(
+def beside(
+    scenario: Scenario,
+    workloads: Sequence[str],
     blocks: int,
     frameworks: dict[str, Implementation],
     dataset: DatasetInfo,
+    *,
     seed: int,
     seconds: float,
 ) -> tuple[Trial, ...]:
@@ -169,7 +192,7 @@ def overheads(
         for mode, found in implementation.modes.items()
         if "cpu" in found.devices
     ]
-    trials = _trials("overhead", arms, OVERHEAD, blocks, dataset, seed)
+    trials = _trials(scenario, arms, workloads, blocks, dataset, seed)
     return tuple(replace(trial, seconds=seconds) for trial in trials)
 
 

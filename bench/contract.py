@@ -39,12 +39,14 @@ Scenario = Literal[
     "memory",
     "energy",
     "overhead",
+    "example",
     "calibration",
 ]
 """training: steady steps, and epochs with accuracy. inference: latency and throughput. startup:
 from a process' start to its first step. sweep: steps over batch sizes. memory: a pass of its own,
-over batch sizes. energy: of a GPU. overhead: the trainer against a bare loop. calibration: steps
-with more steps planted, to test the statistics with."""
+over batch sizes. energy: of a GPU. overhead: the trainer against a bare loop. example: against
+the loop of the framework's own example. calibration: steps with more steps planted, to test the
+statistics with."""
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 

@@ -221,6 +221,14 @@ class Overhead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """The trainer and the loop of the framework's own example, in turns, likewise."""
+
+    trainer: tuple[Chunk, ...]
+    example: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """Chunks into which steps were planted beyond those counted."""
 
@@ -239,7 +247,7 @@ class Calibration:
     series: tuple[Series, ...]
 
 
-Result = Training | Inference | Startup | Sweep | Memory | Energy | Overhead | Calibration
+Result = Training | Inference | Startup | Sweep | Memory | Energy | Overhead | Example | Calibration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ from bench.records import Measurement, Result, Software
 from bench.scenarios import (
     calibration,
     energy,
+    example,
     first_step,
     inference,
     memory,
@@ -108,6 +109,7 @@ SCENARIOS: Mapping[Scenario, Callable[[ModuleType, Trainer, Inputs, Trial], Resu
     "sweep": sweep.measure,
     "energy": energy.measure,
     "overhead": overhead.measure,
+    "example": example.measure,
     "calibration": calibration.measure,
 }
 """What is done with a trainer that has earned its certificate; a memory pass is done before."""

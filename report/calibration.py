@@ -9,7 +9,7 @@ the same calls (``docs/calibration.md``).
 import argparse
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import log, log1p
@@ -25,9 +25,11 @@ from bench.records import (
     RECORDS,
     Calibration,
     Chunk,
+    Example,
     Inference,
     Overhead,
     Record,
+    Result,
     Series,
     Sweep,
     Training,
@@ -264,32 +266,71 @@ def correlation(of: Mapping[Cell, Sequence[Block]], measure: Measure) -> str:
     return f"{matrix[np.triu_indices(len(rows), 1)].mean():.2f}"
 
 
+InTurns = tuple[Sequence[Chunk], Sequence[Chunk]]
+"""Of one process: chunks of the trainer, and as many of what it was run in turns with."""
+
+
 def overhead_rows(records: Sequence[Record]) -> Iterator[tuple[str, ...]]:
     """One row for each workload, framework and mode: the trainer's time over the bare loop's."""
-    found: dict[tuple[str, str, str], list[Overhead]] = defaultdict(list)
-    for record in records:
-        if record.measurement is not None and isinstance(record.measurement.result, Overhead):
-            trial = record.trial
-            arm = trial.workload.name, trial.framework, trial.mode
-            found[arm].append(record.measurement.result)
-    for arm, results in sorted(found.items()):
-        intervals = [overhead(results, measure) for measure in MEASURES]
-        yield (
-            *arm,
-            str(len(results)),
-            *(f"{of.estimate:.4f} ({of.low:.4f} to {of.high:.4f})" for of in intervals),
-            "yes" if intervals[0].estimate <= ALLOWED_OVERHEAD else "no",
-        )
+    found = _by_arm(
+        (record, (of.trainer, of.bare))
+        for record, of in _results(records)
+        if isinstance(of, Overhead)
+    )
+    for row, intervals in _in_turns(found):
+        yield (*row, "yes" if intervals[0].estimate <= ALLOWED_OVERHEAD else "no")
 
 
 OVERHEAD_TITLES = ("workload", "framework", "mode", "blocks", *MEASURES, "at most 1.01")
 
 
-def overhead(results: Sequence[Overhead], measure: Measure) -> Interval:
-    """Trainer over bare loop: of each process the median of its pairs, of these the interval."""
+def example_rows(records: Sequence[Record]) -> Iterator[tuple[str, ...]]:
+    """The same over the loop of the framework's own example; by wall time, what waits included."""
+    found = _by_arm(
+        (record, (of.trainer, of.example))
+        for record, of in _results(records)
+        if isinstance(of, Example)
+    )
+    for row, (_, wall) in _in_turns(found):
+        said = "faster" if wall.high < 1 else "slower" if wall.low > 1 else "not told apart"
+        yield (*row, said)
+
+
+EXAMPLE_TITLES = ("workload", "framework", "mode", "blocks", *MEASURES, "by wall time")
+
+
+def _results(records: Sequence[Record]) -> Iterator[tuple[Record, Result]]:
+    for record in records:
+        if record.measurement is not None:
+            yield record, record.measurement.result
+
+
+def _by_arm(
+    found: Iterable[tuple[Record, InTurns]],
+) -> dict[tuple[str, str, str], list[InTurns]]:
+    """The processes of each workload, framework and mode."""
+    arms: dict[tuple[str, str, str], list[InTurns]] = defaultdict(list)
+    for record, pair in found:
+        trial = record.trial
+        arms[trial.workload.name, trial.framework, trial.mode].append(pair)
+    return arms
+
+
+def _in_turns(
+    arms: Mapping[tuple[str, str, str], Sequence[InTurns]],
+) -> Iterator[tuple[tuple[str, ...], list[Interval]]]:
+    """Cells of a row for each arm, and its interval by each measure."""
+    for arm, processes in sorted(arms.items()):
+        intervals = [relative(processes, measure) for measure in MEASURES]
+        shown = (f"{of.estimate:.4f} ({of.low:.4f} to {of.high:.4f})" for of in intervals)
+        yield (*arm, str(len(processes)), *shown), intervals
+
+
+def relative(processes: Sequence[InTurns], measure: Measure) -> Interval:
+    """Time of the trainer over the other's: each process' median pair, of these the interval."""
     medians = [
-        np.median(np.log(per_step(of.trainer, measure) / per_step(of.bare, measure)))
-        for of in results
+        np.median(np.log(per_step(own, measure) / per_step(other, measure)))
+        for own, other in processes
     ]
     return paired_interval(np.array(medians, dtype=np.float64), 0.95).as_ratio()
 
@@ -328,6 +369,8 @@ def timed_seconds(record: Record) -> float:
             chunks = [chunk for of in series for chunk in of.chunks]
         case Overhead(trainer=trainer, bare=bare):
             chunks = [*trainer, *bare]
+        case Example(trainer=trainer, example=example):
+            chunks = [*trainer, *example]
         case Training(steady=steady, epochs=epochs):
             chunks = [*steady.chunks, *steady.doubled]
             more = sum(epoch.seconds for epoch in epochs)
@@ -388,6 +431,11 @@ def page(runs: Sequence[Path]) -> str:
             "Overhead: the trainer's step over that of a bare loop",
             OVERHEAD_TITLES,
             overhead_rows(every),
+        ),
+        (
+            "Examples: the trainer's step over that of the framework's own example",
+            EXAMPLE_TITLES,
+            example_rows(every),
         ),
         (
             "Duty cycle",

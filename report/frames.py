@@ -13,6 +13,7 @@ from bench.records import (
     Calibration,
     Chunk,
     Energy,
+    Example,
     GpuState,
     Inference,
     Measurement,
@@ -146,6 +147,8 @@ def chunks_of(result: Result) -> Iterator[Chunk]:
                 yield from rung.chunks
         case Overhead():
             yield from (*result.trainer, *result.bare)
+        case Example():
+            yield from (*result.trainer, *result.example)
         case Calibration():
             for series in result.series:
                 yield from series.chunks

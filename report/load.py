@@ -19,6 +19,7 @@ from bench.records import (
     SCHEMA,
     Calibration,
     Energy,
+    Example,
     Inference,
     Memory,
     Overhead,
@@ -126,6 +127,7 @@ RESULTS: Mapping[str, type[Result]] = {
     "memory": Memory,
     "energy": Energy,
     "overhead": Overhead,
+    "example": Example,
     "calibration": Calibration,
 }
 """What a trial of each scenario measures. Each has keys that no other has, and none is optional, so

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bench import calibrate, plan
-from bench.calibrate import main, overheads, pairs
-from bench.contract import Implementation, Mode
+from bench.calibrate import BESIDE, beside, main, pairs
+from bench.contract import Implementation, Mode, Scenario
 from bench.scenarios.calibration import PLANTED
 from tests.bench.conftest import DATASET
 
@@ -29,7 +29,10 @@ def test_a_block_is_two_trials_that_differ_in_their_label_only() -> None:
     assert trials != pairs(40, DATASET, seed=4)
 
 
-def test_overhead_is_of_every_mode_that_runs_on_a_cpu() -> None:
+@pytest.mark.parametrize(("scenario", "workloads"), BESIDE.values())
+def test_trainers_are_held_against_something_in_every_mode_that_runs_on_a_cpu(
+    scenario: Scenario, workloads: tuple[str, ...]
+) -> None:
     implementation = Implementation(
         name="some",
         title="Some",
@@ -42,10 +45,11 @@ def test_overhead_is_of_every_mode_that_runs_on_a_cpu() -> None:
         },
         compiled="graph",
     )
-    trials = overheads(2, {"some": implementation}, DATASET, seed=0, seconds=3.0)
+    some = {"some": implementation}
+    trials = beside(scenario, workloads, 2, some, DATASET, seed=0, seconds=3.0)
     of = Counter((trial.workload.name, trial.mode) for trial in trials)
-    assert of == {(n, m): 2 for n in ("listing1", "resnet20") for m in ("eager", "graph")}
-    assert {trial.scenario for trial in trials} == {"overhead"}
+    assert of == {(n, m): 2 for n in workloads for m in ("eager", "graph")}
+    assert {trial.scenario for trial in trials} == {scenario}
     assert {(trial.threads, trial.seconds) for trial in trials} == {(1, 3.0)}
 
 
@@ -59,7 +63,10 @@ def test_what_is_planted_is_what_the_issue_names() -> None:
     [
         (["--blocks", "-1"], "--blocks -1: must not be negative"),
         (["--budget", "nan"], "--budget nan: must not be negative"),
-        (["--blocks", "0", "--overhead-blocks", "0"], "one of them must be 1 at least"),
+        (
+            ["--blocks", "0", "--overhead-blocks", "0", "--example-blocks", "0"],
+            "one of them must be 1 at least",
+        ),
         (["--framework", "torch"], "unknown framework 'torch'; there are: jax"),
         (["--blocks", "many"], "invalid int value"),
         (["--resume", "nowhere"], "nowhere holds no run"),
@@ -84,7 +91,10 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_a_run_remembers_how_often_the_tools_are_to_be_run(tmp_path: Path) -> None:
     options = calibrate.parser().parse_args(
-        ["--blocks", "1", "--overhead-blocks", "0", "--rounds", "7", "--out", str(tmp_path / "run")]
+        [
+            *("--blocks", "1", "--overhead-blocks", "0", "--example-blocks", "0"),
+            *("--rounds", "7", "--out", str(tmp_path / "run")),
+        ]
     )
     folder = calibrate.start(options)
     assert json.loads((folder / calibrate.DUEL).read_text()) == {"rounds": 7, "budget": 30.0}

@@ -309,6 +309,27 @@ def test_the_bare_loop_trains_in_every_mode(
     train(batches[:1])
 
 
+@pytest.mark.parametrize("network", ["listing1", "listing3"])
+def test_the_example_is_the_same_training(
+    implementation: Implementation,
+    mode: str,
+    build: BUILD,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    batches: NDArray[np.int32],
+    network: str,
+) -> None:
+    """It is held against the trainer's speed, so it has to do the trainer's work."""
+    example = import_module(f"impls.{implementation.name}.example")
+    trial = certificate.trial(implementation.name, mode, plain(network), "fp32")
+    weights = initial_weights(network, 7)
+    train = example.loop(trial, images, labels, weights)
+    trainer = build(plain(network), mode)
+    start(trainer, plain(network), images, labels)
+    for rows in (batches, batches[:1]):
+        assert train(rows) == pytest.approx(trainer.train(rows), rel=1e-5)
+
+
 def test_the_steps_of_a_memory_pass_are_taken_in_every_mode(
     implementation: Implementation, mode: str
 ) -> None:

@@ -20,6 +20,7 @@ from bench.records import (
     Code,
     Energy,
     Epoch,
+    Example,
     GpuState,
     Inference,
     Machine,
@@ -170,6 +171,7 @@ RESULTS: dict[Scenario, Result] = {
     ),
     "energy": Energy(images=10_000, seconds=10.0, joules=2_500.0, idle_watts=50.0),
     "overhead": Overhead(trainer=make_chunks([0.2] * 3), bare=make_chunks([0.19] * 3)),
+    "example": Example(trainer=make_chunks([0.2] * 3), example=make_chunks([0.22] * 3)),
     "calibration": Calibration(
         series=(Series(batch_size=1, counted=40, planted=2, chunks=make_chunks([0.2] * 3)),)
     ),

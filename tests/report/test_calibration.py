@@ -17,6 +17,7 @@ from bench.records import (
     Calibration,
     Chunk,
     Code,
+    Example,
     Machine,
     Measurement,
     Overhead,
@@ -38,10 +39,12 @@ from report.calibration import (
     disjoint,
     duty_rows,
     error_rows,
+    example_rows,
     judge,
     main,
-    overhead,
+    overhead_rows,
     relabelled,
+    relative,
     timed_seconds,
 )
 
@@ -50,7 +53,8 @@ CHUNK = Chunk(steps=20, wall=0.1, cpu=0.1, calibration=0.01, switches=0, stolen=
 
 
 def record(result: Result, block: int = 0, label: str = "") -> Record:
-    scenario: Scenario = "overhead" if isinstance(result, Overhead) else "calibration"
+    scenarios: dict[type, Scenario] = {Overhead: "overhead", Example: "example"}
+    scenario = scenarios.get(type(result), "calibration")
     trial = Trial(
         framework="pytorch",
         mode="eager",
@@ -268,10 +272,34 @@ def test_overhead_is_the_median_of_pairs_and_a_process_counts_once() -> None:
         return Overhead(trainer=tuple(replace(c, cpu=cost * c.cpu) for c in bare), bare=bare)
 
     results = [one(1.004), one(1.006), one(1.005)]
-    found = overhead(results, "CPU over calibration")
+    processes = [(of.trainer, of.bare) for of in results]
+    found = relative(processes, "CPU over calibration")
     assert found.estimate == pytest.approx(1.005, abs=1e-4)
     assert found.n == 3
-    assert overhead(results, "wall").estimate == pytest.approx(1)
+    assert relative(processes, "wall").estimate == pytest.approx(1)
+    (row,) = overhead_rows([record(of, block) for block, of in enumerate(results)])
+    assert (row[3], row[4][:6], row[-1]) == ("3", "1.0050", "yes")
+    (row,) = overhead_rows([record(one(1.02), block) for block in range(3)])
+    assert row[-1] == "no"
+
+
+@pytest.mark.parametrize(
+    ("ratios", "said"),
+    [
+        ((0.95, 0.96, 0.95), "faster"),
+        ((1.05, 1.04, 1.05), "slower"),
+        ((0.9, 1.1, 1.0), "not told apart"),
+    ],
+)
+def test_examples_are_told_apart_by_wall_time_where_the_interval_does(
+    ratios: tuple[float, ...], said: str
+) -> None:
+    results = [
+        Example(trainer=(replace(CHUNK, wall=ratio * CHUNK.wall),) * 3, example=(CHUNK,) * 3)
+        for ratio in ratios
+    ]
+    (row,) = example_rows([record(of, block) for block, of in enumerate(results)])
+    assert (row[3], row[-1]) == ("3", said)
 
 
 def test_duty_is_what_is_timed_of_all_that_passed() -> None:
@@ -294,7 +322,8 @@ def test_the_page_is_made_of_the_records_and_the_same_again(
     run = tmp_path / "run"
     run.mkdir()
     overheads = record(Overhead(trainer=(CHUNK,), bare=(CHUNK,)))
-    for one in (*records(BLOCKS), overheads):
+    examples = record(Example(trainer=(CHUNK,), example=(CHUNK,)))
+    for one in (*records(BLOCKS), overheads, examples):
         append_record(run, one)
     append(run, make_sessions(3))
     assert main([str(run), "--output", str(tmp_path / "page.md")]) == 0
@@ -304,6 +333,7 @@ def test_the_page_is_made_of_the_records_and_the_same_again(
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
         "## False alarms, power and coverage",
         "## Overhead: the trainer's step over that of a bare loop",
+        "## Examples: the trainer's step over that of the framework's own example",
         "## Duty cycle",
         "## Against pyperf and pytest-benchmark, at equal wall budget",
     ]

@@ -24,6 +24,7 @@ from bench.records import (
     Code,
     Energy,
     Epoch,
+    Example,
     GpuState,
     Inference,
     Machine,
@@ -94,6 +95,7 @@ MEASURED: dict[Scenario, st.SearchStrategy[Any]] = {
     "memory": st.builds(Memory),
     "energy": st.builds(Energy, seconds=FLOATS, joules=FLOATS, idle_watts=FLOATS),
     "overhead": st.builds(Overhead, trainer=CHUNKS, bare=CHUNKS),
+    "example": st.builds(Example, trainer=CHUNKS, example=CHUNKS),
     "calibration": st.builds(
         Calibration, series=st.lists(st.builds(Series, chunks=CHUNKS), max_size=2).map(tuple)
     ),

@@ -312,6 +312,7 @@ def test_every_scenario_can_be_run_alone(
         "training": {"comparison", "ceiling", "threads", "epochs"},
         "sweep": {"sweep", "batch-sizes"},
         "overhead": set(),
+        "example": set(),
         "calibration": set(),
     }.get(scenario, {scenario})
     assert section.problems == ()
