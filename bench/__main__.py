@@ -1,6 +1,7 @@
 """The command line: ``python -m bench``. Arguments only; the work is done elsewhere."""
 
 import argparse
+import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import NoReturn, get_args
 from rich.console import Console
 
 from bench import code, environments, machine, plan, reference, runner, sources
-from bench.contract import Device, Implementation, Scenario, Trial
+from bench.contract import Allocator, Device, Implementation, Scenario, Trial
 from bench.data import open_dataset
 from bench.errors import UserError
 from bench.records import SCHEMA
@@ -98,6 +99,12 @@ def parser() -> argparse.ArgumentParser:
     add("--timeout", type=int, metavar="S", help="seconds per trial, in the profile's place")
     add("--seed", type=int, default=0, metavar="N", help="of weights, batch order, trial order (0)")
     add("--threads", type=int, metavar="N", help="CPU threads per trial (one fewer than usable)")
+    add(
+        "--allocator",
+        default="default",
+        choices=get_args(Allocator),
+        help="keep: glibc keeps what a step frees for the next one, in every framework (default)",
+    )
     add("--out", type=Path, metavar="FOLDER", help="the run's folder (results/runs/<time>-<name>)")
     add("--resume", type=Path, metavar="FOLDER", help="run what that run still lacks, as planned")
     add(
@@ -118,6 +125,8 @@ def start(options: argparse.Namespace, console: Console) -> int:
         raise UserError("--scenario energy: read from a GPU's counter; a CPU has none to be read")
     if options.dtype == "tf32" and device == "cpu":
         raise UserError("--dtype tf32: a way of GPUs to multiply; on a CPU use fp32 or bf16")
+    if options.allocator == "keep" and platform.libc_ver()[0] != "glibc":
+        raise UserError("--allocator keep: a setting of glibc, which this system does not have")
     threads = _threads(options.threads)
     if options.seed < 0:
         raise UserError(f"--seed {options.seed}: must not be negative")
@@ -140,6 +149,7 @@ def start(options: argparse.Namespace, console: Console) -> int:
         precision=options.dtype,
         threads=threads,
         seed=options.seed,
+        allocator=options.allocator,
         plain={
             (name, mode): found.plain
             for name, implementation in environments.frameworks().items()

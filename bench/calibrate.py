@@ -15,12 +15,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 
 from bench import code, duel, environments, machine, plan, reference, runner, sources
 from bench.__main__ import RUNS, Parser
-from bench.contract import Implementation, Scenario, Trial
+from bench.contract import Allocator, Implementation, Scenario, Trial
 from bench.data import DatasetInfo, open_dataset
 from bench.errors import UserError
 from bench.records import SCHEMA
@@ -105,6 +106,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="S",
         help="wall seconds that each tool has for an arm in a round (30)",
     )
+    add(
+        "--allocator",
+        default="default",
+        choices=get_args(Allocator),
+        help="keep: glibc keeps what a step frees for the next one (default)",
+    )
     add("--seed", type=int, default=0, metavar="N", help="of weights, batches and orders (0)")
     add("--out", type=Path, metavar="FOLDER", help="results/runs/<time>-calibrate")
     add("--resume", type=Path, metavar="FOLDER", help="do what that run still lacks")
@@ -130,6 +137,13 @@ def start(options: argparse.Namespace) -> Path:
     prepared = sources.prepare("synthetic", cache=sources.default_cache(), report=lambda _: None)
     dataset = open_dataset(prepared).info
     chosen = {name: known[name] for name in options.framework or known}
+    trials = [*pairs(options.blocks, dataset, options.seed)]
+    for name, (scenario, workloads) in BESIDE.items():
+        trials += beside(
+            *(scenario, workloads, getattr(options, name), chosen, dataset),
+            seed=options.seed,
+            seconds=options.seconds,
+        )
     planned = plan.Plan(
         schema=SCHEMA,
         run=folder.resolve().name,
@@ -141,18 +155,7 @@ def start(options: argparse.Namespace) -> Path:
         dataset_folder=str(prepared),
         machine=machine.describe(),
         code=code.describe(),
-        trials=(
-            *pairs(options.blocks, dataset, options.seed),
-            *(
-                trial
-                for name, (scenario, workloads) in BESIDE.items()
-                for trial in beside(
-                    *(scenario, workloads, getattr(options, name), chosen, dataset),
-                    seed=options.seed,
-                    seconds=options.seconds,
-                )
-            ),
-        ),
+        trials=tuple(replace(trial, allocator=options.allocator) for trial in trials),
     )
     folder.mkdir(parents=True, exist_ok=True)
     given = {"rounds": options.rounds, "budget": options.budget}
@@ -219,6 +222,7 @@ def carry_out(folder: Path, console: Console) -> bool:
             rounds=rounds,
             budget=budget,
             seed=planned.seed,
+            allocator=planned.trials[0].allocator,
             python=duel.python(say),
             cpus=runner.worker_cpus(1),
         )

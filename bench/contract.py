@@ -31,6 +31,10 @@ mixed, as the framework does it: layers compute in bfloat16 from float32 weights
 float32. fp64: for proofs.
 """
 
+Allocator = Literal["default", "keep"]
+"""What the C library does with memory that was freed. default: large pieces go back to the system,
+and the next step gets them anew, page by page. keep: the process keeps them."""
+
 Scenario = Literal[
     "training",
     "inference",
@@ -92,6 +96,7 @@ class Trial:
     """How long steady training, or whatever the scenario repeats, is timed at least."""
     batch_size: int = 0
     """Of a memory pass; elsewhere it is the workload's."""
+    allocator: Allocator = "default"
     cap: Cap | None = None
     """Of a GPU's memory; None: all of it."""
     label: str = ""

@@ -22,7 +22,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -30,6 +30,7 @@ from typing import get_args
 from pydantic import TypeAdapter
 
 from bench.code import ROOT
+from bench.contract import Allocator
 from bench.environments import ENVIRONMENTS, install
 from bench.errors import UserError
 from bench.launch import bound_to, environment
@@ -54,6 +55,7 @@ class Duel:
     budget: float
     """Wall seconds that a tool has for an arm."""
     seed: int
+    allocator: Allocator
     python: Path
     cpus: Sequence[int]
 
@@ -197,7 +199,8 @@ def _run(arguments: Sequence[str], steps: int, duel: Duel) -> tuple[float, str]:
     """Run Python with ``arguments`` and the file that it is to write: wall seconds, its text."""
     with tempfile.TemporaryDirectory(prefix="duel-") as home:
         file, log = Path(home, "values.json"), Path(home, "log")
-        variables = environment(call.TRIAL, home, os.environ) | {call.STEPS: str(steps)}
+        trial = replace(call.TRIAL, allocator=duel.allocator)
+        variables = environment(trial, home, os.environ) | {call.STEPS: str(steps)}
         begin = time.monotonic()
         with log.open("wb") as output, bound_to(duel.cpus):
             process = subprocess.Popen(

@@ -28,6 +28,10 @@ TICK_SECONDS = 0.25
 INHERITED = ("PATH", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT")
 """The only variables a worker takes over: everything else could change what is measured."""
 
+KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**62)}
+"""Has glibc's malloc keep what is freed: no pieces mapped on their own, and no end of the heap
+given back (mallopt(3)). Only glibc reads these."""
+
 _MEASUREMENT = TypeAdapter(Measurement)
 _CERTIFICATE = TypeAdapter(Certificate)
 _STATUS: TypeAdapter[Status] = TypeAdapter(Status)
@@ -140,6 +144,8 @@ def environment(trial: Trial, home: str, outside: Mapping[str, str]) -> dict[str
         "MKL_NUM_THREADS": count,
         "OPENBLAS_NUM_THREADS": count,
     }
+    if trial.allocator == "keep":
+        variables |= KEPT
     visible = "" if trial.device == "cpu" else outside.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         variables["CUDA_VISIBLE_DEVICES"] = visible

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from bench.contract import BASELINE, TWIN, Device, Precision, Scenario, Trial
+from bench.contract import BASELINE, TWIN, Allocator, Device, Precision, Scenario, Trial
 from bench.data import DatasetInfo
 from bench.errors import UserError
 from bench.records import RECORDS, SCHEMA, Code, Machine
@@ -89,6 +89,7 @@ def trials(
     precision: Precision,
     threads: int,
     seed: int,
+    allocator: Allocator = "default",
     plain: Mapping[tuple[str, str], str] | None = None,
 ) -> tuple[Trial, ...]:
     """Every arm (framework, mode) of every workload in every repeat, as shuffled blocks.
@@ -126,6 +127,7 @@ def trials(
                     test_images=min(profile.test_images, dataset.test_images),
                     epochs=epochs,
                     seconds=profile.seconds,
+                    allocator=allocator,
                     plain=(plain or {}).get((framework, mode), ""),
                     **kind,
                 )

@@ -403,6 +403,8 @@ def page(runs: Sequence[Path]) -> str:
     """Everything that the runs say, as Markdown. Raises ``UserError``."""
     records = {plain(run.resolve().name): load_records(run) for run in runs}
     every = [record for of in records.values() for record in of]
+    if len(allocators := {record.trial.allocator for record in every}) > 1:
+        raise UserError(f"runs differ in --allocator ({', '.join(sorted(allocators))})")
     sessions = [duel.load(run) for run in runs]
     of = cells(every)
     parts = [
@@ -456,13 +458,17 @@ def page(runs: Sequence[Path]) -> str:
 def _machines(records: Sequence[Record]) -> list[str]:
     """Where this was measured, a line each."""
     seen = dict.fromkeys(
-        (record.machine.cpu, record.machine.cores, record.machine.system, record.code.digest)
+        (
+            *(record.machine.cpu, record.machine.cores, record.machine.system),
+            *(record.code.digest, record.trial.allocator),
+        )
         for record in records
     )
     failed = sum(record.status != "ok" for record in records)
     lines = [
-        f"- {plain(cpu)}, {cores} processors, {plain(system)}; suite {plain(digest)[:12]}"
-        for cpu, cores, system, digest in seen
+        f"- {plain(cpu)}, {cores} processors, {plain(system)}; suite {plain(digest)[:12]}; "
+        f"allocator: {allocator}"
+        for cpu, cores, system, digest, allocator in seen
     ]
     return [*lines, f"- {len(records)} trials, of which {failed} failed", ""]
 

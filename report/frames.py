@@ -191,6 +191,7 @@ COLUMNS: Mapping[str, tuple[str, Callable[[Record], object]]] = {
     "device": ("str", lambda r: r.trial.device),
     "precision": ("str", lambda r: r.trial.precision),
     "threads": ("int64", lambda r: r.trial.threads),
+    "allocator": ("str", lambda r: r.trial.allocator),
     "scenario": ("str", lambda r: r.trial.scenario),
     "label": ("str", lambda r: r.trial.label),
     "plain": ("str", lambda r: r.trial.plain),

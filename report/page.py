@@ -141,8 +141,8 @@ _SPREAD = (
 
 
 _APART = (
-    "Sections differ in data, training, device, threads, machine or code: their numbers cannot be "
-    "compared with each other."
+    "Sections differ in data, training, device, threads, allocator, machine or code: their numbers "
+    "cannot be compared with each other."
 )
 
 

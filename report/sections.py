@@ -35,6 +35,7 @@ SECTION_KEYS = (
     "device",
     "precision",
     "threads",
+    "allocator",
     "train_images",
     "test_images",
     "epochs",
@@ -104,9 +105,11 @@ class Section:
     def heading(self) -> str:
         """What all records of the section have in common, in one line."""
         of = self.identity
+        kept = "" if of["allocator"] == "default" else f"allocator {of['allocator']}, "
         return (
             f"{of['dataset']} {of['dataset_digest'][:12]}, {of['device']}, {of['precision']}, "
-            f"{count(of['threads'], 'thread')}, {count(of['train_images'], 'training image')}, "
+            f"{count(of['threads'], 'thread')}, {kept}"
+            f"{count(of['train_images'], 'training image')}, "
             f"{count(of['epochs'], 'epoch')}"
         )
 

@@ -93,9 +93,9 @@ def test_a_run_remembers_how_often_the_tools_are_to_be_run(tmp_path: Path) -> No
     options = calibrate.parser().parse_args(
         [
             *("--blocks", "1", "--overhead-blocks", "0", "--example-blocks", "0"),
-            *("--rounds", "7", "--out", str(tmp_path / "run")),
+            *("--rounds", "7", "--out", str(tmp_path / "run"), "--allocator", "keep"),
         ]
     )
     folder = calibrate.start(options)
     assert json.loads((folder / calibrate.DUEL).read_text()) == {"rounds": 7, "budget": 30.0}
-    assert len(plan.load(folder).trials) == 2
+    assert [trial.allocator for trial in plan.load(folder).trials] == ["keep"] * 2

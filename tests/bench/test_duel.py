@@ -4,6 +4,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> Tools:
     return played
 
 
-DUEL = Duel(rounds=3, budget=20.0, seed=1, python=Path("python"), cpus=[0])
+DUEL = Duel(rounds=3, budget=20.0, seed=1, allocator="default", python=Path("python"), cpus=[0])
 
 
 def test_every_tool_spends_its_budget_and_not_more(tmp_path: Path, tools: Tools) -> None:
@@ -65,7 +66,7 @@ def test_every_tool_spends_its_budget_and_not_more(tmp_path: Path, tools: Tools)
 def test_orders_change_from_round_to_round_and_are_the_same_again(
     tmp_path: Path, tools: Tools
 ) -> None:
-    duel_of_many = Duel(rounds=8, budget=20.0, seed=1, python=Path("python"), cpus=[0])
+    duel_of_many = replace(DUEL, rounds=8)
     measure(tmp_path, duel_of_many, lambda _: None)
     orders = {
         of.round: tuple(s.tool for s in sessions(tmp_path) if s.round == of.round)
@@ -122,7 +123,7 @@ def test_pyperf_has_one_process_more_than_it_has_values_of() -> None:
         Value(wall=0.0)
 
 
-REAL = Duel(rounds=1, budget=1.0, seed=0, python=Path(sys.executable), cpus=usable_cpus()[-1:])
+REAL = replace(DUEL, rounds=1, budget=1.0, python=Path(sys.executable), cpus=usable_cpus()[-1:])
 
 
 def test_a_tool_gets_the_steps_its_processor_and_little_else() -> None:

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from bench.contract import Trial
-from bench.launch import Outcome, environment, launch
+from bench.launch import KEPT, Outcome, environment, launch
 from bench.machine import usable_cpus
 from bench.workloads import WORKLOADS
 
@@ -155,6 +155,9 @@ def test_workers_get_only_the_variables_that_are_meant_for_them(
     assert variables["CUDA_VISIBLE_DEVICES"] == ""
     assert not variables.keys() & {"XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS"}
     assert variables["PYTHONPATH"] != "/elsewhere"
+    assert not any(name.startswith("MALLOC") for name in variables)
+    kept = environment(make_trial(threads=2, allocator="keep"), "/own", outside)
+    assert kept == variables | KEPT
     assert environment(make_trial(device="cuda"), "/own", outside)["CUDA_VISIBLE_DEVICES"] == "3"
     assert "CUDA_VISIBLE_DEVICES" not in environment(make_trial(device="cuda"), "/own", {})
 

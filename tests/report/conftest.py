@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.certificate import Certificate, Tolerance
-from bench.contract import Device, Scenario, Trial
+from bench.contract import Allocator, Device, Scenario, Trial
 from bench.data import DatasetInfo
 from bench.records import (
     SCHEMA,
@@ -203,6 +203,7 @@ def _make_record(
     inputs: str = "1" * 64,
     device: Device = "cpu",
     threads: int = 1,
+    allocator: Allocator = "default",
     threads_used: int = 9,
     calibration: float = 0.005,
     train_images: int = 1000,
@@ -259,6 +260,7 @@ def _make_record(
             device=device,
             precision="fp32",
             threads=threads,
+            allocator=allocator,
             block=block,
             seed=block,
             train_images=train_images,

@@ -358,3 +358,15 @@ def test_a_session_that_cannot_be_read_is_one_line(
     (tmp_path / "rivals.jsonl").write_text('{"round": 0}\n', encoding="utf-8")
     assert main([str(tmp_path)]) == 2
     assert "rivals.jsonl line 1" in capsys.readouterr().err
+
+
+def test_runs_with_different_allocators_share_no_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = record(Overhead(trainer=(CHUNK,), bare=(CHUNK,)))
+    other = replace(one, trial=replace(one.trial, allocator="keep"))
+    for name, found in (("one", one), ("other", other)):
+        (tmp_path / name).mkdir()
+        append_record(tmp_path / name, found)
+    assert main([str(tmp_path / "one"), str(tmp_path / "other")]) == 2
+    assert "runs differ in --allocator (default, keep)" in capsys.readouterr().err

@@ -138,6 +138,7 @@ def test_epochs_are_summarised_one_by_one(
         {"dataset": "synthetic"},
         {"device": "cuda"},
         {"threads": 8},
+        {"allocator": "keep"},
         {"train_images": 2000},
         {"epoch_seconds": (1.0, 1.0, 1.0)},
         {"cpu": "Another CPU"},
