@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from bench.contract import Floats, Trial
 from impls.jax.networks import NETWORKS
-from impls.jax.trainer import MODES, disable_dropout, settings, sgd, training_step, variables
+from impls.jax.trainer import (
+    DONATED,
+    MODES,
+    disable_dropout,
+    settings,
+    sgd,
+    training_step,
+    variables,
+)
 
 
 def loop(
@@ -31,7 +39,8 @@ def loop(
     graph, state = nnx.split((model, optimizer))
     images, labels = jnp.array(images), jnp.array(labels)
     mode = MODES[trial.mode]
-    step = jax.jit(mode.compiled(training_step(graph, jnp.float32)), donate_argnums=0)
+    step = mode.compiled(training_step(graph, jnp.float32))
+    step = jax.jit(step, donate_argnums=DONATED[trial.device])
     steps = mode.called(step)
 
     def train(batches: NDArray[np.int32]) -> None:
