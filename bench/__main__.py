@@ -99,12 +99,7 @@ def parser() -> argparse.ArgumentParser:
     add("--timeout", type=int, metavar="S", help="seconds per trial, in the profile's place")
     add("--seed", type=int, default=0, metavar="N", help="of weights, batch order, trial order (0)")
     add("--threads", type=int, metavar="N", help="CPU threads per trial (one fewer than usable)")
-    add(
-        "--allocator",
-        default="default",
-        choices=get_args(Allocator),
-        help="keep: glibc keeps what a step frees for the next one, in every framework (default)",
-    )
+    add_allocator(result)
     add("--out", type=Path, metavar="FOLDER", help="the run's folder (results/runs/<time>-<name>)")
     add("--resume", type=Path, metavar="FOLDER", help="run what that run still lacks, as planned")
     add(
@@ -117,6 +112,22 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
+def add_allocator(to: argparse.ArgumentParser) -> None:
+    """The option ``--allocator``."""
+    to.add_argument(
+        "--allocator",
+        default="default",
+        choices=get_args(Allocator),
+        help="keep: glibc keeps what a step frees for the next one, in every framework (default)",
+    )
+
+
+def check_allocator(wanted: Allocator) -> None:
+    """Raise ``UserError`` where this system cannot do it."""
+    if wanted == "keep" and platform.libc_ver()[0] != "glibc":
+        raise UserError("--allocator keep: a setting of glibc, which this system does not have")
+
+
 def start(options: argparse.Namespace, console: Console) -> int:
     """Plan a new run and carry it out."""
     profile = _profile(options)
@@ -125,8 +136,7 @@ def start(options: argparse.Namespace, console: Console) -> int:
         raise UserError("--scenario energy: read from a GPU's counter; a CPU has none to be read")
     if options.dtype == "tf32" and device == "cpu":
         raise UserError("--dtype tf32: a way of GPUs to multiply; on a CPU use fp32 or bf16")
-    if options.allocator == "keep" and platform.libc_ver()[0] != "glibc":
-        raise UserError("--allocator keep: a setting of glibc, which this system does not have")
+    check_allocator(options.allocator)
     threads = _threads(options.threads)
     if options.seed < 0:
         raise UserError(f"--seed {options.seed}: must not be negative")

@@ -15,13 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import get_args
 
 from rich.console import Console
 
 from bench import code, duel, environments, machine, plan, reference, runner, sources
-from bench.__main__ import RUNS, Parser
-from bench.contract import Allocator, Implementation, Scenario, Trial
+from bench.__main__ import RUNS, Parser, add_allocator, check_allocator
+from bench.contract import Implementation, Scenario, Trial
 from bench.data import DatasetInfo, open_dataset
 from bench.errors import UserError
 from bench.records import SCHEMA
@@ -106,12 +105,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="S",
         help="wall seconds that each tool has for an arm in a round (30)",
     )
-    add(
-        "--allocator",
-        default="default",
-        choices=get_args(Allocator),
-        help="keep: glibc keeps what a step frees for the next one (default)",
-    )
+    add_allocator(result)
     add("--seed", type=int, default=0, metavar="N", help="of weights, batches and orders (0)")
     add("--out", type=Path, metavar="FOLDER", help="results/runs/<time>-calibrate")
     add("--resume", type=Path, metavar="FOLDER", help="do what that run still lacks")
@@ -120,13 +114,15 @@ def parser() -> argparse.ArgumentParser:
 
 def start(options: argparse.Namespace) -> Path:
     """Plan a new run in a folder of its own. Raises ``UserError``."""
-    for name in ("blocks", *BESIDE, "seconds", "rounds", "budget", "seed"):
+    counts = ("blocks", *BESIDE)
+    for name in (*counts, "seconds", "rounds", "budget", "seed"):
         if not getattr(options, name) >= 0:
             shown = f"--{name.replace('_', '-')} {getattr(options, name)}"
             raise UserError(f"{shown}: must not be negative")
-    if not (options.blocks or options.overhead_blocks or options.example_blocks):
-        nothing = "--blocks 0 --overhead-blocks 0 --example-blocks 0"
+    if not any(getattr(options, name) for name in counts):
+        nothing = " ".join(f"--{name.replace('_', '-')} 0" for name in counts)
         raise UserError(f"{nothing}: one of them must be 1 at least")
+    check_allocator(options.allocator)
     known = environments.frameworks()
     for name in options.framework or ():
         if name not in known:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.contract import trial_from_json
+from bench.contract import Trainer, Trial, trial_from_json
 from bench.weights import initial_weights
 from bench.workloads import IMAGE_SHAPE
 
@@ -21,13 +21,18 @@ from bench.workloads import IMAGE_SHAPE
 def main(pipe: str) -> None:
     """Import the framework, build the trainer of the trial, train one step."""
     trial = trial_from_json(sys.stdin.read())
-    trainer = import_module(f"impls.{trial.framework}.trainer").build(trial)
+    ready(trial).train(np.arange(trial.workload.batch_size, dtype=np.int32)[np.newaxis])
+    with os.fdopen(int(pipe), "w") as file:
+        file.write(repr(age()))
+
+
+def ready(trial: Trial) -> Trainer:
+    """The trainer of ``trial``, with black images and its initial weights."""
+    trainer: Trainer = import_module(f"impls.{trial.framework}.trainer").build(trial)
     count = trial.train_images
     trainer.load_data(np.zeros((count, *IMAGE_SHAPE), np.uint8), np.zeros(count, np.int32))
     trainer.load_weights(initial_weights(trial.workload.network, trial.seed))
-    trainer.train(np.arange(trial.workload.batch_size, dtype=np.int32)[np.newaxis])
-    with os.fdopen(int(pipe), "w") as file:
-        file.write(repr(age()))
+    return trainer
 
 
 def age() -> float:

@@ -9,7 +9,7 @@ the same calls (``docs/calibration.md``).
 import argparse
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import log, log1p
@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.contract import Scenario
 from bench.errors import UserError
 from bench.records import (
     RECORDS,
@@ -29,7 +30,6 @@ from bench.records import (
     Inference,
     Overhead,
     Record,
-    Result,
     Series,
     Sweep,
     Training,
@@ -272,13 +272,8 @@ InTurns = tuple[Sequence[Chunk], Sequence[Chunk]]
 
 def overhead_rows(records: Sequence[Record]) -> Iterator[tuple[str, ...]]:
     """One row for each workload, framework and mode: the trainer's time over the bare loop's."""
-    found = _by_arm(
-        (record, (of.trainer, of.bare))
-        for record, of in _results(records)
-        if isinstance(of, Overhead)
-    )
-    for row, intervals in _in_turns(found):
-        yield (*row, "yes" if intervals[0].estimate <= ALLOWED_OVERHEAD else "no")
+    for row, (cpu, _) in _in_turns(records, "overhead"):
+        yield (*row, "yes" if cpu.estimate <= ALLOWED_OVERHEAD else "no")
 
 
 OVERHEAD_TITLES = ("workload", "framework", "mode", "blocks", *MEASURES, "at most 1.01")
@@ -286,12 +281,7 @@ OVERHEAD_TITLES = ("workload", "framework", "mode", "blocks", *MEASURES, "at mos
 
 def example_rows(records: Sequence[Record]) -> Iterator[tuple[str, ...]]:
     """The same over the loop of the framework's own example; by wall time, what waits included."""
-    found = _by_arm(
-        (record, (of.trainer, of.example))
-        for record, of in _results(records)
-        if isinstance(of, Example)
-    )
-    for row, (_, wall) in _in_turns(found):
+    for row, (_, wall) in _in_turns(records, "example"):
         said = "faster" if wall.high < 1 else "slower" if wall.low > 1 else "not told apart"
         yield (*row, said)
 
@@ -299,27 +289,18 @@ def example_rows(records: Sequence[Record]) -> Iterator[tuple[str, ...]]:
 EXAMPLE_TITLES = ("workload", "framework", "mode", "blocks", *MEASURES, "by wall time")
 
 
-def _results(records: Sequence[Record]) -> Iterator[tuple[Record, Result]]:
-    for record in records:
-        if record.measurement is not None:
-            yield record, record.measurement.result
-
-
-def _by_arm(
-    found: Iterable[tuple[Record, InTurns]],
-) -> dict[tuple[str, str, str], list[InTurns]]:
-    """The processes of each workload, framework and mode."""
-    arms: dict[tuple[str, str, str], list[InTurns]] = defaultdict(list)
-    for record, pair in found:
-        trial = record.trial
-        arms[trial.workload.name, trial.framework, trial.mode].append(pair)
-    return arms
-
-
 def _in_turns(
-    arms: Mapping[tuple[str, str, str], Sequence[InTurns]],
+    records: Sequence[Record], scenario: Scenario
 ) -> Iterator[tuple[tuple[str, ...], list[Interval]]]:
-    """Cells of a row for each arm, and its interval by each measure."""
+    """Of each workload, framework and mode: cells of its row, and its interval by each measure."""
+    arms: dict[tuple[str, str, str], list[InTurns]] = defaultdict(list)
+    for record in records:
+        trial = record.trial
+        if record.measurement is None or trial.scenario != scenario:
+            continue
+        match record.measurement.result:
+            case Overhead(trainer=own, bare=other) | Example(trainer=own, example=other):
+                arms[trial.workload.name, trial.framework, trial.mode].append((own, other))
     for arm, processes in sorted(arms.items()):
         intervals = [relative(processes, measure) for measure in MEASURES]
         shown = (f"{of.estimate:.4f} ({of.low:.4f} to {of.high:.4f})" for of in intervals)
@@ -367,10 +348,8 @@ def timed_seconds(record: Record) -> float:
     match record.measurement.result:
         case Calibration(series=series):
             chunks = [chunk for of in series for chunk in of.chunks]
-        case Overhead(trainer=trainer, bare=bare):
-            chunks = [*trainer, *bare]
-        case Example(trainer=trainer, example=example):
-            chunks = [*trainer, *example]
+        case Overhead(trainer=own, bare=other) | Example(trainer=own, example=other):
+            chunks = [*own, *other]
         case Training(steady=steady, epochs=epochs):
             chunks = [*steady.chunks, *steady.doubled]
             more = sum(epoch.seconds for epoch in epochs)

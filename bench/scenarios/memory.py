@@ -2,10 +2,8 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from math import sqrt
 
@@ -16,13 +14,14 @@ from bench.inputs import Inputs
 from bench.memory import peak_resident_bytes, reset_peak
 from bench.nvml import device_bytes
 from bench.records import Memory
+from bench.scenarios.fresh import ask
 
 STEPS = 5
 """After the first few steps no framework was seen to take more."""
 CAP_PRECISION = 0.02
 """Share by which the smallest cap may be too large."""
 LEAST_CAP = 2**24
-"""Bytes; no library that computes on a GPU was seen to do with less."""
+"""Bytes; a bound to the search, not a finding."""
 
 
 def measure(trainer: Trainer, inputs: Inputs, trial: Trial, baseline: int | None) -> Memory:
@@ -89,19 +88,8 @@ def _trains(trial: Trial, whole: int, allowed: int) -> str:
     Whatever goes wrong counts: libraries that get no memory fail in many words, or crash.
     """
     capped = replace(trial, cap=Cap(bytes=allowed, share=allowed / whole))
-    reader, writer = os.pipe()
-    with os.fdopen(reader) as pipe:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-P", "-m", "bench.capped", str(writer)],
-                input=json.dumps(asdict(capped)),
-                text=True,
-                pass_fds=[writer],
-                check=False,
-            )
-        finally:
-            os.close(writer)
-        answered = json.loads(pipe.read() or "{}")
+    answer, status = ask("bench.capped", capped, os.environ)
+    answered = json.loads(answer or "{}")
     if answered.get("status") == "ok":
         return ""
-    return answered.get("message") or f"it ended with status {done.returncode}"
+    return answered.get("message") or f"it ended with status {status}"

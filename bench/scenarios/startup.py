@@ -1,17 +1,14 @@
 """How long from the start of a process to its first trained step, cold and compiled before?"""
 
-import json
 import os
-import subprocess
-import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
 from bench.contract import Trainer, Trial
 from bench.inputs import Inputs
 from bench.records import Startup
+from bench.scenarios.fresh import ask
 
 
 def measure(_module: ModuleType, _trainer: Trainer, _inputs: Inputs, trial: Trial) -> Startup:
@@ -33,18 +30,8 @@ def measure(_module: ModuleType, _trainer: Trainer, _inputs: Inputs, trial: Tria
 
 
 def _start(trial: Trial, variables: dict[str, str]) -> float:
-    """Seconds it took; raises ``subprocess.CalledProcessError`` where it failed."""
-    reader, writer = os.pipe()
-    with os.fdopen(reader) as answer:
-        try:
-            subprocess.run(
-                [sys.executable, "-P", "-m", "bench.starter", str(writer)],
-                input=json.dumps(asdict(trial)),
-                text=True,
-                env=variables,
-                pass_fds=[writer],
-                check=True,
-            )
-        finally:
-            os.close(writer)
-        return float(answer.read())
+    """Seconds it took; raises ``RuntimeError`` where it failed."""
+    answer, status = ask("bench.starter", trial, variables)
+    if status:
+        raise RuntimeError(f"a process that was to train one step ended with status {status}")
+    return float(answer)

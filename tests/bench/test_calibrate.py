@@ -82,6 +82,14 @@ def test_bad_input_is_one_line(
     assert said.count("\n") == 1
 
 
+def test_what_only_glibc_does_is_refused_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
+    assert main(["--blocks", "1", "--allocator", "keep"]) == 2
+    assert "--allocator keep: a setting of glibc" in capsys.readouterr().err
+
+
 def test_a_folder_in_use_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "something").touch()
     assert main(["--out", str(tmp_path)]) == 2
