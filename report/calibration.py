@@ -34,7 +34,7 @@ from bench.records import (
     Sweep,
     Training,
 )
-from report import duel, ratios
+from report import contrasts, duel
 from report.bootstrap import resample_log_ratios
 from report.decisions import MARGINS, Decision, Evidence, verdict
 from report.load import parse_record, plain
@@ -122,7 +122,7 @@ def per_step(chunks: Sequence[Chunk], measure: Measure) -> Floats:
 
 def compare(arm: Sequence[Floats], other: Sequence[Floats]) -> tuple[Interval, Decision, float]:
     """Interval, verdict and spread of ``log(other / arm)``, as for the speeds of a report."""
-    pair = ratios.Measure.of(arm, other)
+    pair = contrasts.Measure.of(arm, other)
     check = resample_log_ratios(pair.arm, pair.other, np.random.default_rng(SEED), RESAMPLES)
     primary = Evidence(superiority=pair.interval(0.95), equivalence=pair.interval(0.90))
     spread = float(np.std(pair.differences, ddof=1))

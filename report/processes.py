@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench.records import Inference
 from report import steady
 from report.covariates import Covariates, discarded
 from report.frames import chunks_of
@@ -21,7 +22,7 @@ _SUMS = ("wall", "cpu", "switches", "stolen")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Process:
-    """Steady training in one process, a number for each chunk of its steady stretch, ``[K]``.
+    """Steady training, or inference, in one process: a number for each chunk that counts, ``[K]``.
 
     K may be 0, where something was compiled until the end: then it has no speed.
     """
@@ -77,6 +78,28 @@ def _process(own: Mapping[str, NDArray[np.float64]], before: float) -> Process:
         cpu=(own["cpu"] / own["steps"])[found.start :],
         calibration=own["calibration"][found.start :],
         before=float(before),
+    )
+
+
+def find_inference(run: Run) -> dict[int, Process]:
+    """Take every trial of inference as it is: nothing is compiled or learns while it is timed."""
+    before = run.trials["calibration_before"].to_numpy()
+    return {
+        trial: _of_inference(result, float(before[trial]))
+        for trial, result in run.results.items()
+        if isinstance(result, Inference)
+    }
+
+
+def _of_inference(result: Inference, before: float) -> Process:
+    chunks = result.chunks
+    steps = np.array([chunk.steps for chunk in chunks], dtype=np.float64)
+    return Process(
+        kind="flat",
+        wall=np.array([chunk.wall for chunk in chunks]) / steps,
+        cpu=np.array([chunk.cpu for chunk in chunks]) / steps,
+        calibration=np.array([chunk.calibration for chunk in chunks]),
+        before=before,
     )
 
 

@@ -13,9 +13,10 @@ import pandas as pd
 
 from bench.contract import TWIN
 from report.load import Run
-from report.processes import Processes, described, find_processes
+from report.processes import Processes, described, find_inference, find_processes
 from report.tables import (
     ceiling,
+    claims,
     comparison,
     compiling,
     course,
@@ -28,6 +29,7 @@ from report.tables import (
     threads,
 )
 from report.tables.columns import Table
+from report.verdicts import Material
 
 SECTION_KEYS = (
     "dataset",
@@ -72,7 +74,15 @@ MOST_DISCARDED = 0.20
 """Share of the timed trials that may be discarded without a warning."""
 
 TABLE_KEYS = (
-    *(comparison.KEY, ratios.KEY, ratios.SENTINEL_KEY, ceiling.KEY, compiling.KEY),
+    *(
+        claims.KEY,
+        claims.CONDITIONS_KEY,
+        comparison.KEY,
+        ratios.KEY,
+        ratios.SENTINEL_KEY,
+        ceiling.KEY,
+        compiling.KEY,
+    ),
     *(inference.KEY, startup.KEY, sweep.KEY, sweep.STEPS_KEY, memory.KEY, energy.KEY),
     *(course.UNFINISHED_KEY, threads.KEY, course.ENVIRONMENT_KEY, course.EPOCHS_KEY),
 )
@@ -178,6 +188,15 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
     compared = comparison.table(of(ordinary, "training"), training, ceiling.best(training))
     problems += _of_ceiling(compared.rows)
     repeats = compared.rows["compared"]
+    verdicts, conditions = claims.tables(
+        Material(
+            device=first["device"],
+            trials=ordinary,
+            counted=counted,
+            processes={**processes, **find_inference(run)},
+            results=run.results,
+        )
+    )
     return Section(
         identity={key: None if pd.isna(first[key]) else first[key] for key in SECTION_KEYS},
         workloads=trials[list(_SPECIFICATION)]
@@ -187,6 +206,8 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
         notes=tuple(_notes(trials, ok)),
         repeats=(int(repeats.min()), int(repeats.max())) if len(repeats) else None,
         tables=(
+            verdicts,
+            conditions,
             compared,
             ratios.table(with_twins, processes),
             ratios.sentinel(with_twins, processes),

@@ -1,0 +1,270 @@
+"""Two arms of a workload, paired by block, and what a family of such pairs lets one say.
+
+A process counts once, however many chunks it ran; arms are compared within blocks, where they met
+the same minutes of the machine (``report.statistics``, ``report.decisions``).
+
+Wall time decides. Where it cannot, CPU time over the calibration beside it may, on a CPU: it hardly
+feels the machine's other tenants. But it is another quantity, so it decides only where
+
+- the trials compute on one thread (of several, CPU time is the sum, and spinning counts);
+- both arms are shown to leave the calibration alone (``covariates.judge_calibration``), each held
+  against the one that its own process took before it imported a framework;
+- no guard forbids a verdict, and its estimate lies within the interval of wall time.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import copysign
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bench.contract import TWIN, Device
+from report.bootstrap import Replicates, resample_log_ratios
+from report.covariates import judge_calibration
+from report.decisions import (
+    EQUIVALENCE,
+    MARGINS,
+    SUPERIORITY,
+    Evidence,
+    Guards,
+    Margin,
+    Verdict,
+    holm_confidences,
+    verdict,
+)
+from report.processes import Process, Processes
+from report.statistics import Interval, log_ratios, paired_interval, paired_p
+
+SENTINEL_CONFIDENCE = 0.99
+
+SEED = 20261123
+"""Of the bootstrap, so that a report rebuilt is the same report."""
+
+Arm = tuple[str, str]
+"""Framework and mode."""
+Quantity = Literal["wall", "CPU time over calibration"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Measure:
+    """One quantity of two arms: processes' chunks, and how the blocks differ."""
+
+    arm: tuple[NDArray[np.float64], ...]
+    other: tuple[NDArray[np.float64], ...]
+    differences: NDArray[np.float64]
+    """``log(median other / median arm)`` of each block, ``[B]``."""
+
+    @classmethod
+    def of(
+        cls, arm: Sequence[NDArray[np.float64]], other: Sequence[NDArray[np.float64]]
+    ) -> "Measure":
+        """Pair the blocks; raises ``ValueError`` for what is not a positive number."""
+        medians = (np.array([np.median(chunks) for chunks in side]) for side in (arm, other))
+        return cls(arm=tuple(arm), other=tuple(other), differences=log_ratios(*medians))
+
+    def interval(self, confidence: float = SUPERIORITY) -> Interval:
+        """The interval that decides."""
+        return paired_interval(self.differences, confidence)
+
+    def replicates(self) -> Replicates:
+        """What checks it."""
+        return resample_log_ratios(self.arm, self.other, np.random.default_rng(SEED))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Contrast:
+    """An arm and the one it is held against, in the blocks that have both."""
+
+    workload: str
+    arm: Arm
+    against: Arm
+    trials: tuple[int, ...]
+    """Rows of ``Run.trials`` of both arms, block after block."""
+    seconds: float
+    """What a block costs: both processes from start to end, median over the blocks."""
+    wall: Measure
+    normalised: Measure | None
+    """CPU time over calibration; None where there is no CPU time to speak of, as on a GPU."""
+    calibration: str
+    """Whether times may be divided by it: ``undisturbed`` if so, else why not."""
+    unsteady: float
+    """Share of both arms' processes that reached no steady state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judged:
+    """A contrast and its verdict as one of a family."""
+
+    contrast: Contrast
+    verdict: Verdict
+    by: Quantity
+    """What the verdict is of."""
+
+    @property
+    def interval(self) -> Interval:
+        """At 95%, of the logarithm of how many times as fast the arm is, by what decided."""
+        decided = self.contrast.normalised if self.by != "wall" else None
+        return (decided or self.contrast.wall).interval()
+
+
+def pair(arm: pd.DataFrame, other: pd.DataFrame, processes: Processes) -> Contrast | None:
+    """Pair the trials of two arms of a workload by block; None if no block has both."""
+    everyone = [processes[trial] for side in (arm, other) for trial in side.index]
+    mine, theirs = (
+        {
+            int(block): int(trial)
+            for trial, block in zip(side.index, side["block"], strict=True)
+            if len(processes[trial].wall)
+        }
+        for side in (arm, other)
+    )
+    trials = [(mine[block], theirs[block]) for block in sorted(mine.keys() & theirs.keys())]
+    if not trials:
+        return None
+    pairs = [(processes[first], processes[second]) for first, second in trials]
+    lasted = pd.concat([arm["seconds"], other["seconds"]])
+    on_cpu = arm["device"].iloc[0] == "cpu" and _have_cpu_time(pairs)
+    unsteady = sum(process.kind == "no steady state" for process in everyone) / len(everyone)
+    return Contrast(
+        workload=str(arm["workload"].iloc[0]),
+        arm=_name(arm),
+        against=_name(other),
+        trials=tuple(trial for block in trials for trial in block),
+        seconds=float(np.median([lasted[first] + lasted[second] for first, second in trials])),
+        wall=Measure.of([p.wall for p, _ in pairs], [p.wall for _, p in pairs]),
+        normalised=Measure.of([p.normalised for p, _ in pairs], [p.normalised for _, p in pairs])
+        if on_cpu
+        else None,
+        calibration=_calibration(pairs, int(arm["threads"].iloc[0])) if on_cpu else "",
+        unsteady=unsteady,
+    )
+
+
+def sentinels(trials: pd.DataFrame, processes: Processes) -> Iterator[Contrast]:
+    """An arm held against itself, of each workload that has one."""
+    keys = ["workload", "framework", "mode"]
+    arms = dict(iter(trials[trials["label"] == ""].groupby(keys, sort=True)))
+    for key, twins in trials[trials["label"] == TWIN].groupby(keys, sort=True):
+        if key in arms:
+            found = pair(twins, arms[key], processes)
+            yield from [found] if found else []
+
+
+def decide(family: Sequence[tuple[Contrast, Contrast | None]], device: Device) -> list[Judged]:
+    """Decide a family of claims, each with the sentinel of its workload, if it has one.
+
+    Confidences are corrected (Holm) for the size of the family, for each of both quantities on its
+    own.
+    """
+    margin = MARGINS["speed", device]
+    guarded = [
+        (contrast.wall, _guards(contrast, sentinel.wall if sentinel else None))
+        for contrast, sentinel in family
+    ]
+    asked = {
+        place: (
+            contrast.normalised,
+            _guards(contrast, sentinel.normalised if sentinel else None),
+        )
+        for place, (contrast, sentinel) in enumerate(family)
+        if contrast.normalised is not None and contrast.calibration == "undisturbed"
+    }
+    of_cpu = dict(zip(asked, _verdicts(list(asked.values()), margin), strict=True))
+    return [
+        _final(family[place][0], wall, None if guards.void else of_cpu.get(place))
+        for place, ((_, guards), wall) in enumerate(
+            zip(guarded, _verdicts(guarded, margin), strict=True)
+        )
+    ]
+
+
+def _have_cpu_time(pairs: Sequence[tuple[Process, Process]]) -> bool:
+    return all((process.cpu > 0).all() for pair in pairs for process in pair)
+
+
+def _calibration(pairs: Sequence[tuple[Process, Process]], threads: int) -> str:
+    if threads > 1:
+        return "several threads"
+    measure = Measure.of([p.disturbance for p, _ in pairs], [p.disturbance for _, p in pairs])
+    return judge_calibration(measure.differences)
+
+
+def _guards(contrast: Contrast, sentinel: Measure | None) -> Guards:
+    if sentinel is None:
+        return Guards(unsteady=contrast.unsteady)
+    return Guards(
+        sentinel=sentinel.interval(SENTINEL_CONFIDENCE),
+        sentinel_half_width=sentinel.interval().half_width,
+        unsteady=contrast.unsteady,
+    )
+
+
+def _final(contrast: Contrast, wall: Verdict, cpu: Verdict | None) -> Judged:
+    """Which verdict stands, and by what; ``cpu`` is None where it may not decide."""
+    by_wall = Judged(contrast=contrast, verdict=wall, by="wall")
+    if wall.decision != "inconclusive" or cpu is None or cpu.decision == "inconclusive":
+        return by_wall
+    if contrast.normalised is None:
+        return by_wall
+    if contrast.wall.interval().excludes(contrast.normalised.interval().estimate):
+        reason = (
+            f"{wall.reason}; CPU time over calibration says {cpu.decision}, beyond that of wall"
+        )
+        return replace(by_wall, verdict=replace(wall, reason=reason))
+    return Judged(contrast=contrast, verdict=cpu, by="CPU time over calibration")
+
+
+def _name(trials: pd.DataFrame) -> Arm:
+    return str(trials["framework"].iloc[0]), str(trials["mode"].iloc[0])
+
+
+def _verdicts(family: Sequence[tuple[Measure, Guards]], margin: Margin) -> list[Verdict]:
+    """Decide a family of claims, each held to the confidence that Holm asks of it."""
+    differences = [measure.differences for measure, _ in family]
+    beyond = holm_confidences(
+        np.array([_p_beyond(d, margin) for d in differences]), 1 - SUPERIORITY
+    )
+    within = holm_confidences(
+        np.array([_p_within(d, margin) for d in differences]), 1 - EQUIVALENCE
+    )
+    found = []
+    for (measure, guards), superiority, equivalence in zip(family, beyond, within, strict=True):
+        replicates = measure.replicates()
+        found.append(
+            verdict(
+                Evidence(
+                    superiority=measure.interval(float(superiority)),
+                    equivalence=measure.interval(float(equivalence)),
+                ),
+                Evidence(
+                    superiority=replicates.interval(float(superiority)),
+                    equivalence=replicates.interval(float(equivalence)),
+                ),
+                margin=margin,
+                spread=_deviation(measure.differences),
+                guards=guards,
+            )
+        )
+    return found
+
+
+def _p_beyond(differences: NDArray[np.float64], margin: Margin) -> float:
+    """Of no more than the margin, two-sided: small where the effect lies beyond it."""
+    estimate = paired_interval(differences).estimate
+    if abs(estimate) <= margin.limit:
+        return 1.0
+    return paired_p(differences, copysign(margin.limit, estimate))
+
+
+def _p_within(differences: NDArray[np.float64], margin: Margin) -> float:
+    """Of the margin or more, the larger of both sides: small where the effect lies within it."""
+    if abs(paired_interval(differences).estimate) >= margin.limit:
+        return 1.0
+    return max(paired_p(differences, side) for side in (margin.limit, -margin.limit))
+
+
+def _deviation(differences: NDArray[np.float64]) -> float | None:
+    return float(np.std(differences, ddof=1)) if len(differences) > 1 else None
