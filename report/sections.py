@@ -24,6 +24,7 @@ from report.tables import (
     inference,
     memory,
     ratios,
+    source,
     startup,
     sweep,
     threads,
@@ -84,7 +85,7 @@ TABLE_KEYS = (
         compiling.KEY,
     ),
     *(inference.KEY, startup.KEY, sweep.KEY, sweep.STEPS_KEY, memory.KEY, energy.KEY),
-    *(course.UNFINISHED_KEY, threads.KEY, course.ENVIRONMENT_KEY, course.EPOCHS_KEY),
+    *(source.KEY, course.UNFINISHED_KEY, threads.KEY, course.ENVIRONMENT_KEY, course.EPOCHS_KEY),
 )
 """Of all tables of a section, in the order of reading."""
 
@@ -218,6 +219,7 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
             *sweep.tables(of(counted, "sweep"), run.results),
             memory.table(of(counted, "memory"), run.results),
             energy.table(of(ordinary, "energy"), of(counted, "energy"), run.results),
+            source.table(frozenset(ordinary["framework"])),
             course.unfinished(pd.concat([trials[trials["status"] != "ok"], thrown])),
             threads.table(training),
             course.environment(ok),

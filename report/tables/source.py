@@ -1,0 +1,43 @@
+"""The implementations as source text."""
+
+import pandas as pd
+
+from report.proxies import PROXIES, Proxy
+from report.source import PACKAGES, read
+from report.tables.columns import Cell, Column, Table, text
+
+KEY = "source"
+
+
+def table(frameworks: frozenset[str]) -> Table:
+    """A row for each of ``frameworks`` that has an implementation here."""
+    columns = (
+        Column(keys=("framework",), title="framework", show=text),
+        *(_column(proxy) for proxy in PROXIES),
+    )
+    rows = [
+        {"framework": name, **{proxy.key: float(proxy.value(read(name))) for proxy in PROXIES}}
+        for name in sorted(PACKAGES)
+        if name in frameworks
+    ]
+    keys = pd.Index([key for column in columns for key in column.keys])
+    return Table(
+        key=KEY,
+        title="Source text of this checkout, as a proxy for style",
+        columns=columns,
+        rows=pd.DataFrame(rows, columns=keys),
+        page_only=True,
+    )
+
+
+def _column(proxy: Proxy) -> Column:
+    def show(value: float) -> Cell:
+        return f"{value:.{proxy.digits}f}", ""
+
+    return Column(
+        keys=(proxy.key,),
+        title=proxy.title,
+        show=show,
+        better="lower",
+        meaning=proxy.meaning,
+    )
