@@ -1,13 +1,20 @@
-"""Write a run's report (Markdown and CSV) into its folder, and print its tables."""
+"""Write a run's report into its folder, and print its tables.
 
+``index.html`` for readers, ``report.md`` with its figures for a repository, ``tables/*.csv`` and
+``summary.json`` for programs.
+"""
+
+import json
 import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich import box
 from rich.console import Console
@@ -16,20 +23,20 @@ from rich.text import Text
 
 from bench.errors import UserError
 from bench.records import RECORDS
+from report import html
+from report.about import about, dataset_note
+from report.figures import KINDS, Figure, figures
 from report.load import Run, load_run
 from report.sections import TABLE_KEYS, Section, build_sections, count
+from report.tables import claims
 from report.tables.columns import Column, Table
 from report.text import plain
 
 REPORT = "report.md"
+PAGE = "index.html"
+SUMMARY = "summary.json"
 TABLES = "tables"
-
-DATASET_NOTES = {
-    "cifar10-jpeg": "a lossy re-encoding of CIFAR-10, not the canonical pixels: accuracies are "
-    "not comparable with published ones",
-    "images": "a folder of the user's own images: accuracies are not those of CIFAR-10",
-    "synthetic": "generated images: accuracies are not those of CIFAR-10 and say nothing about it",
-}
+FIGURES = "figures"
 
 _LONGEST_CELL = 300
 """Characters of a text that a page still shows; the CSV files hold all of it."""
@@ -80,34 +87,90 @@ class Report:
 
 
 def write_report(folder: Path) -> Report:
-    """Write ``report.md`` and ``tables/*.csv`` into a run's folder, replacing older ones.
+    """Write a run's report into its folder, replacing older ones.
 
     Every file is whole at any time. Raises ``UserError`` as ``load_run`` does, or when the folder
     cannot be written to.
     """
     run = load_run(folder)
     report = Report(run=run, sections=build_sections(run))
-    files = {
-        f"{number}-{table.key}.csv": _csv(section, table)
-        for number, section in enumerate(report.sections, start=1)
-        for table in section.tables
+    drawn = [figures(section) for section in report.sections]
+    written = {
+        **{
+            f"{TABLES}/{number}-{table.key}.csv": _csv(section, table)
+            for number, section in enumerate(report.sections, start=1)
+            for table in section.tables
+        },
+        **{
+            f"{FIGURES}/{number}-{figure.key}.svg": figure.svg()
+            for number, of_section in enumerate(drawn, start=1)
+            for figure in of_section
+        },
+        SUMMARY: json.dumps(_summary(report), indent=1, allow_nan=False) + "\n",
+        REPORT: "\n".join(_page(report, drawn)) + "\n",
+        PAGE: html.page(_opening(report), report.sections, drawn, run.trials),
     }
     try:
-        tables = folder / TABLES
-        tables.mkdir(exist_ok=True)
-        for name, text in files.items():
-            _replace(tables / name, text)
-        _replace(folder / REPORT, "\n".join(_page(report)) + "\n")
-        for path in tables.glob("*.csv"):
-            if path.name not in files and _OUR_CSV.fullmatch(path.name):
+        for name in (TABLES, FIGURES):
+            (folder / name).mkdir(exist_ok=True)
+        for name, text in written.items():
+            _replace(folder / name, text)
+        for path in (*folder.glob(f"{TABLES}/*.csv"), *folder.glob(f"{FIGURES}/*.svg")):
+            name = path.relative_to(folder).as_posix()
+            if name not in written and _OURS.fullmatch(name):
                 path.unlink()
     except OSError as error:
         raise UserError(f"{folder}: cannot write the report ({error.strerror})") from None
     return report
 
 
-_OUR_CSV = re.compile(rf"\d+-({'|'.join(TABLE_KEYS)})\.csv")
-"""Names of the tables of earlier reports; other files in the folder are not ours to delete."""
+_OURS = re.compile(
+    rf"{TABLES}/\d+-({'|'.join(TABLE_KEYS)})\.csv|{FIGURES}/\d+-({'|'.join(KINDS)})-[\w.-]+\.svg"
+)
+"""Names of what earlier reports left; other files in the folder are not ours to delete."""
+
+
+def _opening(report: Report) -> html.Opening:
+    return html.Opening(
+        name=_name(report.run),
+        status=report.status,
+        duty=report.duty,
+        resume=report.resume,
+        warnings=report.warnings,
+        spread=_SPREAD,
+        apart=_APART,
+        tables_folder=TABLES,
+        place=_place(report.run),
+    )
+
+
+def _summary(report: Report) -> dict[str, Any]:
+    """Verdicts and their conditions, for programs; what is not known is null."""
+    return {
+        "run": _name(report.run),
+        "status": report.status,
+        "warnings": list(report.warnings),
+        "sections": [
+            {
+                "identity": {key: _json(value) for key, value in section.identity.items()},
+                **{
+                    key: [
+                        {name: _json(value) for name, value in row.items()}
+                        for row in section[key].rows.to_dict("records")
+                    ]
+                    for key in (claims.KEY, claims.CONDITIONS_KEY)
+                },
+            }
+            for section in report.sections
+        ],
+    }
+
+
+def _json(value: object) -> object:
+    """A value of a table as JSON has it: neither NaN nor infinite, and no type of NumPy's."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def print_tables(console: Console, report: Report) -> None:
@@ -122,7 +185,7 @@ def print_tables(console: Console, report: Report) -> None:
     for section in report.sections:
         console.print()
         console.print(Text(section.heading, style="bold"))
-        note = _dataset_note(section)
+        note = dataset_note(section)
         for line in filter(None, (note, *section.notes)):
             console.print(Text(line))
         for table in section.tables:
@@ -182,8 +245,8 @@ def _numeric(table: Table, column: Column) -> bool:
     return pd.api.types.is_numeric_dtype(table.rows[column.keys[0]])
 
 
-def _page(report: Report) -> Iterator[str]:
-    """Lines of the report."""
+def _page(report: Report, drawn: Sequence[Sequence[Figure]]) -> Iterator[str]:
+    """Lines of the report in Markdown."""
     yield f"# Run {_markdown(_name(report.run))}"
     yield ""
     yield f"{report.status}." + (f" {report.duty}." if report.duty else "")
@@ -194,17 +257,24 @@ def _page(report: Report) -> Iterator[str]:
     for warning in report.warnings:
         yield ""
         yield f"> **Warning:** {_markdown(warning)}"
-    for number, section in enumerate(report.sections, start=1):
+    for number, (section, of_section) in enumerate(
+        zip(report.sections, drawn, strict=True), start=1
+    ):
         yield ""
         yield f"## {number}. {_markdown(section.heading)}"
         yield ""
-        yield from _about(section)
+        yield from (_markdown(f"- {line}") for line in about(section))
         for table in section.tables:
             if len(table.rows):
                 yield ""
                 yield f"### {table.title}"
                 yield ""
                 yield from _markdown_table(table)
+        for figure in of_section:
+            yield ""
+            yield f"![{_markdown(figure.title)}]({FIGURES}/{number}-{figure.key}.svg)"
+            yield ""
+            yield f"{_markdown(figure.title)}. {figure.about}"
     if report.sections:
         yield from _reading(report)
     yield ""
@@ -213,46 +283,6 @@ def _page(report: Report) -> Iterator[str]:
     yield f"To rebuild this page from `{RECORDS}`, give the folder wherever it lies now:"
     yield ""
     yield f"    python -m report {_place(report.run)}"
-
-
-def _about(section: Section) -> Iterator[str]:
-    """List what the section's records have in common."""
-    of = section.identity
-    note = _dataset_note(section)
-    yield f"- Data: {_markdown(note or of['dataset'])}."
-    yield f"  {of['train_images']:,} images to train on, {of['test_images']:,} to test;"
-    yield f"  SHA-256 {_markdown(of['dataset_digest'])}."
-    gpu = f"{of['gpu']}, driver {of['gpu_driver'] or 'unknown'}" if of["gpu"] else "no GPU"
-    machine = f"{of['cpu']}, {of['cores']} logical processors, {gpu}, {of['system']}"
-    memory = of["memory_bytes"] / 2**30
-    yield f"- Machine: {_markdown(machine)}, {memory:.1f} GiB memory."
-    yield f"- Code: sources {_markdown(of['code_digest'][:12])} (commits: see Environment)."
-    for line in section.notes:
-        yield _markdown(f"- {line}")
-    for _, workload in section.workloads.iterrows():
-        yield _markdown(f"- Workload {workload['workload']}: {', '.join(_training(workload))}.")
-
-
-def _training(workload: "pd.Series[Any]") -> Iterator[str]:
-    """How a workload is trained; what it does without is left out."""
-    yield f"network {workload['network']}"
-    yield f"batches of {workload['batch_size']}"
-    yield f"SGD with learning rate {workload['learning_rate']:g}"
-    if workload["schedule"]:
-        yield workload["schedule"]
-    kind = "Nesterov momentum" if workload["nesterov"] else "momentum"
-    yield f"{kind} {workload['momentum']:g}"
-    if workload["weight_decay"]:
-        yield f"weight decay {workload['weight_decay']:g} of kernels"
-    if workload["dropout"]:
-        yield "dropout"
-    if workload["augmentation"]:
-        yield "images shifted and mirrored at random"
-
-
-def _dataset_note(section: Section) -> str:
-    name = str(section.identity["dataset"])
-    return f"{name}, {DATASET_NOTES[name]}" if name in DATASET_NOTES else ""
 
 
 def _reading(report: Report) -> Iterator[str]:

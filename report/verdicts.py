@@ -73,6 +73,8 @@ class Claim:
     """In the order in which claims are shown."""
     statement: str
     """What is claimed, in our words."""
+    caveat: str = ""
+    """What to know of any verdict on it, in a word or two: ``by proxy``."""
     judge: Callable[[Material], Iterator[Finding]]
     """Its conditions: which there are and which are primary is declared before any data."""
 

@@ -48,5 +48,6 @@ CLAIM = Claim(
     key="flexible-readable",
     place=5,
     statement="PyTorch is flexible and readable.",
+    caveat="by proxy",
     judge=judge,
 )

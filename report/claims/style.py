@@ -38,5 +38,6 @@ CLAIM = Claim(
     key="style",
     place=4,
     statement="TensorFlow and Keras are consistent and easy to write, PyTorch less so.",
+    caveat="by proxy",
     judge=judge,
 )

@@ -16,9 +16,12 @@ _DECIDED = {"supported", "refuted", "mixed"}
 
 _CLAIM = Column(keys=("claim",), title="claim", show=text)
 _VERDICT = Column(
-    keys=("verdict", "provisional"),
+    keys=("verdict", "provisional", "caveat"),
     title="verdict",
-    show=lambda verdict, provisional: (verdict, "provisional" if provisional else ""),
+    show=lambda verdict, provisional, caveat: (
+        verdict,
+        "provisional" if provisional else caveat,
+    ),
     meaning=RULE,
 )
 
@@ -104,6 +107,7 @@ def _verdict(claim: Claim, findings: list[Finding]) -> dict[str, object]:
         "verdict": verdict,
         "provisional": verdict in _DECIDED
         and any(of.provisional for of in findings if of.primary and of.decided),
+        "caveat": claim.caveat,
         "counts": counts,
     }
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bench.errors import UserError
 from bench.records import RECORDS, Record
-from report.page import print_tables, write_report
+from report.page import FIGURES, PAGE, REPORT, SUMMARY, TABLES, print_tables, write_report
 from report.sections import TABLE_KEYS
 
 Builder = Callable[..., Record]
@@ -240,7 +240,8 @@ def test_rebuilding_changes_nothing_and_leaves_nothing(
     assert "mine.csv" in names
     assert "1-comparison.csv" in names
     assert not any(name.startswith(("2-", ".")) for name in names)
-    assert sorted(path.name for path in run.iterdir()) == [RECORDS, "report.md", "tables"]
+    written = [FIGURES, PAGE, RECORDS, REPORT, SUMMARY, TABLES]
+    assert sorted(path.name for path in run.iterdir()) == sorted(written)
 
 
 def test_an_old_report_survives_a_bad_record(make_record: Builder, write_run: Writer) -> None:

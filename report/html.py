@@ -1,0 +1,264 @@
+"""A run's report as one page that needs nothing else: no network, no other file.
+
+Everything from outside is text to the template, which escapes it; what goes into scripts is JSON.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+import vl_convert
+
+from bench.records import RECORDS
+from report.about import about
+from report.figures import Figure
+from report.sections import Section
+from report.tables import claims as claim_tables
+from report.tables.columns import ARM, ARM_KEYS, WORKLOAD, Column, Table, text
+from report.text import plain
+from report.verdicts import RULE
+
+MOST_TRIALS = 2_000
+"""Listed on the page, a row each; of more there is only the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What the page opens and closes with; texts."""
+
+    name: str
+    status: str
+    duty: str
+    resume: str
+    warnings: Sequence[str]
+    spread: str
+    apart: str
+    tables_folder: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Link:
+    to: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cell:
+    text: str
+    aside: str = ""
+    numeric: bool = False
+    order: float | None = None
+    """What the column is sorted by, where not by its text."""
+    badge: str = ""
+    links: tuple[_Link, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Head:
+    text: str
+    numeric: bool
+
+
+def page(
+    opening: Opening,
+    sections: Sequence[Section],
+    drawn: Sequence[Sequence[Figure]],
+    trials: pd.DataFrame,
+) -> str:
+    """The whole page.
+
+    ``drawn`` are the figures of each section, ``trials`` those of the run, in the order of its
+    records.
+    """
+    listed = len(trials) <= MOST_TRIALS
+    arms = _arms(trials) if listed else {}
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )
+    return environment.get_template("index.html.j2").render(
+        **{name: getattr(opening, name) for name in Opening.__slots__},
+        sections=[
+            _section(section, [_figure(figure, number) for figure in own], number, arms)
+            for number, (section, own) in enumerate(zip(sections, drawn, strict=True), start=1)
+        ],
+        trials=_trials(trials) if listed and len(trials) else None,
+        records=RECORDS,
+        rule=RULE,
+        libraries=_libraries(),
+        style=_asset("page.css"),
+        script=_asset("page.js"),
+    )
+
+
+def _asset(name: str) -> str:
+    return files("report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+@cache
+def _libraries() -> dict[str, str]:
+    """Scripts as they may stand within ``<script>``."""
+    bundle = files("itables").joinpath("html")
+    return {
+        # The stub of vl-convert 1.9 asks for what it defaults to.
+        "vega": _inline(vl_convert.javascript_bundle()),  # type: ignore[call-arg]
+        "datatables": _inline(bundle.joinpath("dt_bundle.js").read_text(encoding="utf-8")),
+        "datatables_css": bundle.joinpath("dt_bundle.css").read_text(encoding="utf-8"),
+    }
+
+
+def _inline(script: str) -> str:
+    r"""In a string or a comment ``<\/`` is ``</``; elsewhere neither stands in a script."""
+    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _section(
+    section: Section,
+    drawn: Sequence[dict[str, Any]],
+    number: int,
+    arms: Mapping[tuple[str, ...], str],
+) -> dict[str, Any]:
+    of_claims = [figure for figure in drawn if figure["key"].startswith("conditions-")]
+    apart = {claim_tables.KEY, claim_tables.CONDITIONS_KEY}
+    return {
+        "id": f"section-{number}",
+        "heading": section.heading,
+        "about": list(about(section)),
+        "verdicts": list(_verdicts(section, number, of_claims, arms)),
+        "figures": [figure for figure in drawn if figure not in of_claims],
+        "tables": [
+            _grid(table, f"{table.key}-{number}", arms)
+            for table in section.tables
+            if len(table.rows) and table.key not in apart
+        ],
+    }
+
+
+def _verdicts(
+    section: Section,
+    number: int,
+    drawn: Sequence[dict[str, Any]],
+    arms: Mapping[tuple[str, ...], str],
+) -> Iterator[dict[str, Any]]:
+    conditions = section[claim_tables.CONDITIONS_KEY]
+    for row in section[claim_tables.KEY].rows.to_dict("records"):
+        own = conditions.rows[conditions.rows["claim"] == row["claim"]]
+        columns = tuple(column for column in conditions.columns if column.keys != ("claim",))
+        table = replace(conditions, rows=own, columns=columns)
+        yield {
+            "id": f"{row['claim']}-{number}",
+            "claim": row["claim"],
+            "statement": row["statement"],
+            "answer": row["verdict"],
+            "aside": "provisional" if row["provisional"] else row["caveat"],
+            "counts": row["counts"],
+            "figures": [of for of in drawn if of["key"] == f"conditions-{row['claim']}"],
+            "conditions": _grid(table, f"conditions-{row['claim']}-{number}", arms),
+        }
+
+
+def _figure(figure: Figure, number: int) -> dict[str, Any]:
+    return {
+        "key": figure.key,
+        "id": f"figure-{figure.key}-{number}",
+        "title": figure.title,
+        "about": figure.about,
+        "height": figure.spec["height"] + 60,
+        "spec": figure.spec,
+    }
+
+
+def _grid(table: Table, key: str, arms: Mapping[tuple[str, ...], str]) -> dict[str, Any]:
+    """A table's heads and cells; rows of an arm link to its records."""
+    shown = table.shown
+    traced = arms and set(ARM_KEYS) <= set(table.rows.columns)
+    keys = [tuple(row) for row in table.rows[list(ARM_KEYS)].to_numpy()] if traced else []
+    rows = [
+        [
+            _cell(column, table.rows[column.keys[0]].iloc[place], cell, linked=bool(arms))
+            for column, cell in zip(shown, cells, strict=True)
+        ]
+        for place, cells in enumerate(table.cells(shown))
+    ]
+    for cells, arm in zip(rows, keys, strict=False):
+        to = arms.get(arm)
+        cells.append(_Cell(text="", links=(_Link(to=f"#{to}", text="records"),) if to else ()))
+    heads = [_Head(text=column.heading, numeric=_numeric(column, table)) for column in shown]
+    return {
+        "id": key,
+        "title": table.title,
+        "heads": [*heads, *([_Head(text="evidence", numeric=False)] if traced else [])],
+        "rows": [{"id": "", "cells": cells} for cells in rows],
+        "whole": False,
+        "meanings": [
+            {"title": column.title, "text": column.meaning} for column in shown if column.meaning
+        ],
+    }
+
+
+def _numeric(column: Column, table: Table) -> bool:
+    return bool(pd.api.types.is_numeric_dtype(table.rows[column.keys[0]]))
+
+
+def _cell(column: Column, value: object, cell: tuple[str, str], *, linked: bool) -> _Cell:
+    """As shown; ``value`` is the first of what it is made from."""
+    shown, aside = map(plain, cell)
+    if column.keys[0] == "records" and linked and isinstance(value, str):
+        return _Cell(text="", links=tuple(_Link(to=f"#record-{n}", text=n) for n in value.split()))
+    if column.keys[0] == "verdict":
+        return _Cell(text=shown, aside=aside, badge=str(value).replace(" ", "-"))
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        order = float(value) if np.isfinite(value) else -1.0
+        return _Cell(text=shown, aside=aside, numeric=True, order=order)
+    return _Cell(text=shown, aside=aside)
+
+
+def _arms(trials: pd.DataFrame) -> dict[tuple[str, ...], str]:
+    """Where the records of an arm begin, by ``ARM_KEYS``."""
+    firsts = trials.reset_index(drop=True).drop_duplicates(list(ARM_KEYS))
+    return {
+        tuple(map(str, arm)): f"record-{line + 1}"
+        for line, arm in zip(firsts.index, firsts[list(ARM_KEYS)].to_numpy(), strict=True)
+    }
+
+
+_TRIALS = (
+    Column(keys=("line",), title="line", show=text),
+    WORKLOAD,
+    ARM,
+    Column(keys=("scenario",), title="scenario", show=text),
+    Column(keys=("label",), title="label", show=text),
+    Column(keys=("block",), title="block", show=text),
+    Column(keys=("status",), title="status", show=text),
+    Column(keys=("seconds",), title="process", unit="s", show=lambda value: (f"{value:.1f}", "")),
+    Column(
+        keys=("deviation",),
+        title="deviation",
+        show=lambda value: ("-" if np.isnan(value) else f"{value:.0e}", ""),
+        meaning="the certificate's largest from the float64 reference, up to the first update",
+    ),
+    Column(keys=("message",), title="message", show=text),
+)
+
+
+def _trials(trials: pd.DataFrame) -> dict[str, Any]:
+    """The records, arm by arm, so that one that is linked to stands beside the others of its."""
+    rows = trials.reset_index(drop=True).assign(
+        line=range(1, len(trials) + 1),
+        label=trials["label"].replace("", pd.NA).to_numpy(),
+        message=trials["message"].replace("", pd.NA).to_numpy(),
+    )
+    ordered = rows.sort_values([*ARM_KEYS, "scenario", "line"], ignore_index=True)
+    table = Table(key="records", title="Records", columns=_TRIALS, rows=ordered)
+    grid = _grid(table, "records", {})
+    for row, line in zip(grid["rows"], ordered["line"], strict=True):
+        row["id"] = f"record-{line}"
+    return {**grid, "whole": True}

@@ -1,0 +1,156 @@
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from bench.records import Record
+from report import html
+from report.page import FIGURES, PAGE, SUMMARY, write_report
+
+Builder = Callable[..., Record]
+Writer = Callable[..., Path]
+
+
+class Outline(HTMLParser):
+    """What a browser would find: elements by name, identifiers, links, and the text shown."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.sources: list[str] = []
+        self.shown = ""
+        self._inside = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append(tag)
+        self._inside = tag
+        if given.get("id"):
+            self.ids.append(str(given["id"]))
+        if tag == "a":
+            self.links.append(str(given["href"]))
+        self.sources += [str(given[name]) for name in ("src", "data", "srcset") if name in given]
+        if tag == "link":
+            self.sources.append(str(given["href"]))
+
+    def handle_data(self, data: str) -> None:
+        if self._inside not in {"script", "style"}:
+            self.shown += data
+
+
+def outline(folder: Path) -> Outline:
+    write_report(folder)
+    return Outline((folder / PAGE).read_text(encoding="utf-8"))
+
+
+def test_the_page_needs_no_other_file_and_no_network(
+    full_records: list[Record], write_run: Writer
+) -> None:
+    folder = write_run(full_records)
+    found = outline(folder)
+    assert found.sources == []
+    assert (folder / PAGE).stat().st_size < 5_000_000
+    assert {link for link in found.links if not link.startswith("#")} == {"records.jsonl"}
+
+
+def test_every_link_leads_somewhere_and_every_name_is_unique(
+    full_records: list[Record], write_run: Writer
+) -> None:
+    found = outline(write_run(full_records))
+    assert len(set(found.ids)) == len(found.ids)
+    inner = [link.removeprefix("#") for link in found.links if link.startswith("#")]
+    assert len(inner) > 24
+    assert set(inner) <= set(found.ids)
+    # Each record is there to be linked to.
+    assert {f"record-{line}" for line in range(1, 25)} <= set(found.ids)
+
+
+def test_what_comes_from_outside_is_text(make_record: Builder, write_run: Writer) -> None:
+    evil = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+    records = [
+        make_record(cpu=evil, version=evil),
+        make_record(framework="jax", mode="jit", status="error", message=evil, cpu=evil),
+        make_record(framework=evil, mode="jit", cpu=evil),
+    ]
+    folder = write_run(records)
+    usual = outline(write_run([make_record(), make_record(framework="jax", mode="jit")], name="b"))
+    found = outline(folder)
+    assert "img" not in found.tags
+    assert found.shown.count(evil) >= 4
+    scripts = {name: page.tags.count("script") for name, page in (("e", found), ("u", usual))}
+    figures = {name: page.tags.count("figure") for name, page in (("e", found), ("u", usual))}
+    assert scripts["e"] - figures["e"] == scripts["u"] - figures["u"]
+    assert all(path.read_text().find("<img") < 0 for path in (folder / FIGURES).glob("*.svg"))
+
+
+@pytest.mark.parametrize("records", [0, 1])
+def test_a_run_with_little_or_nothing_says_so(
+    make_record: Builder, write_run: Writer, records: int
+) -> None:
+    found = outline(write_run([make_record()] * records, planned=4))
+    assert ("Nothing is recorded" in found.shown) == (records == 0)
+    assert f"{records} of 4 trials recorded" in found.shown
+    assert "nox -s bench -- --resume" in found.shown
+
+
+def test_an_interrupted_run_says_so(full_records: list[Record], write_run: Writer) -> None:
+    folder = write_run(full_records, planned=30)
+    with (folder / "records.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"schema": 3, "run"')
+    found = outline(folder)
+    assert "The last line of records.jsonl was cut off" in found.shown
+    assert "24 of 30 trials recorded" in found.shown
+
+
+def test_a_run_of_one_framework_says_what_was_not_measured(
+    make_record: Builder, write_run: Writer
+) -> None:
+    records = [make_record(block=block, inputs=str(block)) for block in range(3)]
+    found = outline(write_run(records))
+    assert "tensorflow graph was not measured" in found.shown
+    assert "keras fit was not measured" in found.shown
+
+
+def test_too_many_records_are_left_in_their_file(
+    full_records: list[Record], write_run: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(html, "MOST_TRIALS", 23)
+    found = outline(write_run(full_records))
+    assert "There are too many records to list here" in found.shown
+    assert not [name for name in found.ids if name.startswith("record-")]
+    inner = [link.removeprefix("#") for link in found.links if link.startswith("#")]
+    assert set(inner) <= set(found.ids)
+
+
+def test_the_summary_is_for_programs(full_records: list[Record], write_run: Writer) -> None:
+    folder = write_run(full_records)
+    write_report(folder)
+    summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    (section,) = summary["sections"]
+    assert section["identity"]["dataset"] == "cifar10"
+    verdicts = {row["claim"]: row["verdict"] for row in section["verdicts"]}
+    assert verdicts["popularity"] == "not tested"
+    conditions = [row for row in section["conditions"] if row["claim"] == "efficiency"]
+    assert all({"ratio", "ratio_low", "ratio_high"} <= row.keys() for row in conditions)
+
+
+def test_figures_of_earlier_reports_go_and_others_stay(
+    full_records: list[Record], write_run: Writer
+) -> None:
+    folder = write_run(full_records)
+    (folder / FIGURES).mkdir()
+    old, own = folder / FIGURES / "7-ratios-gone.svg", folder / FIGURES / "mine.svg"
+    for path in (old, own):
+        path.write_text("<svg/>", encoding="utf-8")
+    write_report(folder)
+    assert not old.exists()
+    assert own.exists()
+    named = re.findall(r"\((figures/[^)]+)\)", (folder / "report.md").read_text(encoding="utf-8"))
+    assert named
+    assert all((folder / name).exists() for name in named)
