@@ -5,7 +5,7 @@ Everything from outside is text to the template, which escapes it; what goes int
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
@@ -13,10 +13,12 @@ import jinja2
 import numpy as np
 import pandas as pd
 import vl_convert
+from markupsafe import Markup, escape
 
 from bench.records import RECORDS
 from report.about import about
 from report.figures import Figure
+from report.language import Catalogue
 from report.sections import Section
 from report.tables import claims as claim_tables
 from report.tables.columns import ARM, ARM_KEYS, WORKLOAD, Column, Table, text
@@ -25,6 +27,20 @@ from report.verdicts import RULE
 
 MOST_TRIALS = 2_000
 """Listed on the page, a row each; of more there is only the file."""
+SAID = frozenset(
+    (
+        "reason",
+        "condition",
+        "statement",
+        "counts",
+        "primary",
+        "by",
+        "calibration",
+        "holds",
+        "status",
+    )
+)
+"""Columns whose cells are the report's own words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +72,16 @@ class _Cell:
     order: float | None = None
     """What the column is sorted by, where not by its text."""
     badge: str = ""
+    said: bool = False
+    """The text is the report's own: no number, and no name from outside."""
     links: tuple[_Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Head:
-    text: str
+    title: str
+    unit: str
+    arrow: str
     numeric: bool
 
 
@@ -70,8 +90,9 @@ def page(
     sections: Sequence[Section],
     drawn: Sequence[Sequence[Figure]],
     trials: pd.DataFrame,
+    catalogue: Catalogue,
 ) -> str:
-    """The whole page.
+    """The whole page, in English and in the language of ``catalogue``.
 
     ``drawn`` are the figures of each section, ``trials`` those of the run, in the order of its
     records.
@@ -84,12 +105,17 @@ def page(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
+    environment.filters["both"] = partial(_both, catalogue)
+    environment.filters["perhaps"] = partial(_perhaps, catalogue)
+    environment.globals["in_charts"] = partial(_in_charts, catalogue)
+    parts = [
+        _section(section, [_figure(figure, number) for figure in own], number, arms)
+        for number, (section, own) in enumerate(zip(sections, drawn, strict=True), start=1)
+    ]
     return environment.get_template("index.html.j2").render(
         **{name: getattr(opening, name) for name in Opening.__slots__},
-        sections=[
-            _section(section, [_figure(figure, number) for figure in own], number, arms)
-            for number, (section, own) in enumerate(zip(sections, drawn, strict=True), start=1)
-        ],
+        sections=parts,
+        all_figures=[{"spec": figure.spec} for own in drawn for figure in own],
         trials=_trials(trials) if listed and len(trials) else None,
         records=RECORDS,
         rule=RULE,
@@ -97,6 +123,48 @@ def page(
         style=_asset("page.css"),
         script=_asset("page.js"),
     )
+
+
+def _both(catalogue: Catalogue, text: str) -> Markup:
+    """A text of the report's own, which the catalogue should know."""
+    if not any(letter.isalpha() for letter in text):
+        return escape(text)
+    translated = catalogue.translate(text)
+    if translated is None:
+        catalogue.missing.add(text)
+    return _spans(text, translated)
+
+
+def _perhaps(catalogue: Catalogue, text: str) -> Markup:
+    """A text that may be a number, or a name from outside."""
+    return _spans(text, catalogue.translate(text))
+
+
+def _spans(text: str, translated: str | None) -> Markup:
+    if translated is None:
+        return escape(text)
+    spans = Markup('<span lang="en">{}</span><span lang="zh">{}</span>')
+    return spans.format(text, translated)
+
+
+def _in_charts(catalogue: Catalogue, figures: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Translations of what the charts say; what has none is a name or a number."""
+    said = {text for figure in figures for text in _texts(figure["spec"])}
+    pairs = ((text, catalogue.translate(text)) for text in sorted(said))
+    return {text: translated for text, translated in pairs if translated is not None}
+
+
+def _texts(spec: object) -> Iterator[str]:
+    """Every string in a specification that may be shown."""
+    if isinstance(spec, str):
+        yield spec
+    elif isinstance(spec, Mapping):
+        for key, value in spec.items():
+            if key not in {"$schema", "type", "field", "mark"}:
+                yield from _texts(value)
+    elif isinstance(spec, Sequence):
+        for value in spec:
+            yield from _texts(value)
 
 
 def _asset(name: str) -> str:
@@ -130,7 +198,7 @@ def _section(
     apart = {claim_tables.KEY, claim_tables.CONDITIONS_KEY}
     return {
         "id": f"section-{number}",
-        "heading": section.heading,
+        "heading": section.heading.split(", "),
         "about": list(about(section)),
         "verdicts": list(_verdicts(section, number, of_claims, arms)),
         "figures": [figure for figure in drawn if figure not in of_claims],
@@ -191,11 +259,22 @@ def _grid(table: Table, key: str, arms: Mapping[tuple[str, ...], str]) -> dict[s
     for cells, arm in zip(rows, keys, strict=False):
         to = arms.get(arm)
         cells.append(_Cell(text="", links=(_Link(to=f"#{to}", text="records"),) if to else ()))
-    heads = [_Head(text=column.heading, numeric=_numeric(column, table)) for column in shown]
+    heads = [
+        _Head(
+            title=column.title,
+            unit=column.unit,
+            arrow=column.arrow,
+            numeric=_numeric(column, table),
+        )
+        for column in shown
+    ]
     return {
         "id": key,
         "title": table.title,
-        "heads": [*heads, *([_Head(text="evidence", numeric=False)] if traced else [])],
+        "heads": [
+            *heads,
+            *([_Head(title="evidence", unit="", arrow="", numeric=False)] if traced else []),
+        ],
         "rows": [{"id": "", "cells": cells} for cells in rows],
         "whole": False,
         "meanings": [
@@ -214,11 +293,11 @@ def _cell(column: Column, value: object, cell: tuple[str, str], *, linked: bool)
     if column.keys[0] == "records" and linked and isinstance(value, str):
         return _Cell(text="", links=tuple(_Link(to=f"#record-{n}", text=n) for n in value.split()))
     if column.keys[0] == "verdict":
-        return _Cell(text=shown, aside=aside, badge=str(value).replace(" ", "-"))
+        return _Cell(text=shown, aside=aside, badge=str(value).replace(" ", "-"), said=True)
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
         order = float(value) if np.isfinite(value) else -1.0
         return _Cell(text=shown, aside=aside, numeric=True, order=order)
-    return _Cell(text=shown, aside=aside)
+    return _Cell(text=shown, aside=aside, said=column.keys[0] in SAID and shown != "-")
 
 
 def _arms(trials: pd.DataFrame) -> dict[tuple[str, ...], str]:

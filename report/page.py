@@ -26,6 +26,7 @@ from bench.records import RECORDS
 from report import html
 from report.about import about, dataset_note
 from report.figures import KINDS, Figure, figures
+from report.language import Catalogue
 from report.load import Run, load_run
 from report.sections import TABLE_KEYS, Section, build_sections, count
 from report.tables import claims
@@ -108,7 +109,7 @@ def write_report(folder: Path) -> Report:
         },
         SUMMARY: json.dumps(_summary(report), indent=1, allow_nan=False) + "\n",
         REPORT: "\n".join(_page(report, drawn)) + "\n",
-        PAGE: html.page(_opening(report), report.sections, drawn, run.trials),
+        PAGE: html.page(opening(report), report.sections, drawn, run.trials, Catalogue.load("zh")),
     }
     try:
         for name in (TABLES, FIGURES):
@@ -130,7 +131,8 @@ _OURS = re.compile(
 """Names of what earlier reports left; other files in the folder are not ours to delete."""
 
 
-def _opening(report: Report) -> html.Opening:
+def opening(report: Report) -> html.Opening:
+    """What the page says of the run as a whole."""
     return html.Opening(
         name=_name(report.run),
         status=report.status,

@@ -35,11 +35,15 @@ class Column:
     """For the reader who did not write the benchmark; empty where the title says it all."""
 
     @property
+    def arrow(self) -> str:
+        """Towards the better side."""
+        return {"higher": " ↑", "lower": " ↓", None: ""}[self.better]
+
+    @property
     def heading(self) -> str:
-        """Title and unit, with an arrow towards the better side."""
+        """Title and unit, with the arrow."""
         unit = f" ({self.unit})" if self.unit else ""
-        arrow = {"higher": " ↑", "lower": " ↓", None: ""}[self.better]
-        return f"{self.title}{unit}{arrow}"
+        return f"{self.title}{unit}{self.arrow}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

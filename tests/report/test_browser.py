@@ -104,6 +104,22 @@ def test_a_number_leads_to_its_records(opened: Opener) -> None:
     assert "compile" in (page.locator(f"tr#{target}").text_content() or "")
 
 
+def test_the_page_speaks_chinese_at_a_switch(opened: Opener) -> None:
+    page = opened()
+    heading = page.locator(".verdicts .verdict").first
+    assert "TensorFlow runs on many platforms" in heading.inner_text()
+    assert "refuted" in heading.inner_text()
+    page.get_by_role("button", name="中文").click()
+    assert "反驳" in heading.inner_text()
+    assert "refuted" not in heading.inner_text()
+    assert page.get_by_role("button", name="中文").get_attribute("aria-pressed") == "true"
+    figure = page.locator("figure#figure-ratios-listing1-1")
+    figure.get_by_text("速度倍数").first.wait_for()
+    page.get_by_role("button", name="English").click()
+    figure.get_by_text("times as fast").first.wait_for()
+    assert "refuted" in heading.inner_text()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_narrow_screen_has_no_sideways_scroll(opened: Opener, scheme: str) -> None:
     page = opened(width=360, scheme=scheme)
