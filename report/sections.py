@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from bench.contract import TWIN
+from report.convergence import Departure, departures
 from report.load import Run
 from report.processes import Processes, described, find_inference, find_processes
 from report.tables import (
@@ -179,13 +180,20 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
     disagreeing, problems = _disagreeing(ok)
     thrown = ok[ok["discarded"] != ""]
     counted = ok[~disagreeing & (ok["discarded"] == "")]
-    problems += [*_of_discarded(thrown, ok), *_of_threads(counted), *_of_gpu(trials)]
+    departing = list(departures(counted[counted["scenario"] == "training"]))
+    alike = counted[~counted["workload"].isin([found.workload for found in departing])]
+    problems += [
+        *map(_of_departure, departing),
+        *_of_discarded(thrown, ok),
+        *_of_threads(counted),
+        *_of_gpu(trials),
+    ]
 
     def of(frame: pd.DataFrame, scenario: str) -> pd.DataFrame:
         return frame[(frame["scenario"] == scenario) & (frame["label"] == "")]
 
     training = of(counted, "training")
-    with_twins = counted[(counted["scenario"] == "training") & counted["label"].isin(("", TWIN))]
+    with_twins = alike[(alike["scenario"] == "training") & alike["label"].isin(("", TWIN))]
     compared = comparison.table(of(ordinary, "training"), training, ceiling.best(training))
     problems += _of_ceiling(compared.rows)
     repeats = compared.rows["compared"]
@@ -193,7 +201,7 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
         Material(
             device=first["device"],
             trials=ordinary,
-            counted=counted,
+            counted=alike,
             processes={**processes, **find_inference(run)},
             results=run.results,
         )
@@ -261,6 +269,15 @@ def _named(names: Sequence[str], values: Sequence[object]) -> str:
     return ", ".join(
         f"{name.replace('_', ' ')} {text[:12] if name == 'inputs' else text}"
         for name, text in zip(names, texts, strict=True)
+    )
+
+
+def _of_departure(found: Departure) -> str:
+    points = 100 * found.interval.estimate
+    return (
+        f"{found.framework} {found.mode} ends {abs(points):.1f} points of accuracy "
+        f"{'above' if points > 0 else 'below'} the other arms on {found.workload}, more than "
+        "chance and the margin allow: something else is trained, and no speeds are compared there."
     )
 
 

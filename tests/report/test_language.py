@@ -151,7 +151,14 @@ REASONS = {
     "decisions": ("_decision", "_too_coarse"),
     "contrasts": ("_final",),
     "covariates": ("discarded",),
-    "sections": ("_of_discarded", "_of_threads", "_of_ceiling", "_of_gpu", "_notes"),
+    "sections": (
+        "_of_departure",
+        "_of_discarded",
+        "_of_threads",
+        "_of_ceiling",
+        "_of_gpu",
+        "_notes",
+    ),
     "about": ("about", "_training"),
 }
 """Functions that make sentences, by module."""
