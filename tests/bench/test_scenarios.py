@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from bench.code import ROOT
 from bench.contract import Floats, Trial
 from bench.data import Dataset, batch_order
 from bench.inputs import inputs
-from bench.scenarios import epoch, first_step, memory
+from bench.scenarios import calibration, epoch, first_step, memory
 from bench.scenarios.epoch import EVALUATION_BATCH, accuracy
 from bench.scenarios.memory import CAP_PRECISION, LEAST_CAP, smallest
 from bench.weights import initial_weights
@@ -160,3 +161,29 @@ def test_what_fails_in_a_capped_process_is_told(
     trial = make_trial(framework="nonexistent", scenario="memory", batch_size=8)
     with pytest.raises(RuntimeError, match="nonexistent"):
         memory.smallest_cap(trial, first=2**25, whole=2**25)
+
+
+def test_kinds_of_chunks_come_in_another_order_every_time(
+    make_trial: Callable[..., Trial], data: Dataset
+) -> None:
+    """In one order, what a kind leaves in the caches would always meet the same other kind."""
+    kinds = [
+        (counted + planted, size)
+        for size in calibration.BATCH_SIZES
+        for counted, planted in calibration.PLANTED
+    ]
+
+    def order(seed: int) -> list[list[tuple[int, ...]]]:
+        trainer = Recorder()
+        trial = make_trial(seed=seed, train_images=640)
+        module = ModuleType("unused")
+        found = calibration.measure(module, trainer, inputs(trial, data), trial)
+        assert all(len(of.chunks) == calibration.CHUNKS for of in found.series)
+        shapes = [what.shape for name, what in trainer.calls if name == "train"][len(kinds) :]
+        return [shapes[start : start + len(kinds)] for start in range(0, len(shapes), len(kinds))]
+
+    cycles = [cycle for seed in (0, 1) for cycle in order(seed)]
+    assert len(cycles) == 2 * calibration.CHUNKS
+    assert all(sorted(cycle) == sorted(kinds) for cycle in cycles)
+    assert len({tuple(cycle) for cycle in cycles}) == len(cycles)
+    assert order(0) == cycles[: calibration.CHUNKS]
