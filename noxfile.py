@@ -53,7 +53,7 @@ def calibrate(session: nox.Session) -> None:
 
 @nox.session
 def report(session: nox.Session) -> None:
-    """Rebuild the report of the runs named: `-- results/runs/NAME`."""
+    """Rebuild the report of a run (`-- results/runs/NAME`), or make one of several (`--output`)."""
     run(session, "report", *session.posargs)
 
 

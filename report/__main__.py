@@ -1,4 +1,4 @@
-"""Rebuild the reports of runs: ``python -m report RUN [RUN...]``."""
+"""Rebuild the report of a run, or make one of several: ``python -m report RUN [RUN...]``."""
 
 import argparse
 import io
@@ -9,33 +9,47 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.errors import UserError
-from report.page import REPORT, print_tables, write_report
+from bench.records import RECORDS
+from report.page import PAGE, print_tables, write_report
 from report.text import plain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write and print the report of each run; return 2 if there was an error, else 0."""
+    """Write and print a report; return 2 if there was an error, else 0."""
     parser = argparse.ArgumentParser(
         prog="python -m report",
-        description="Rebuild report.md and tables/ of runs from their records, and print them.",
+        description="Rebuild the report of a run from its records, or make one report of several "
+        "runs: what was measured on the same machine with the same code is compared together, the "
+        "rest stands side by side.",
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a run")
+    parser.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="for the report; of one run, its own folder"
+    )
     options = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that cannot show an arrow shows its escape; it is no reason to fail.
         sys.stdout.reconfigure(errors="backslashreplace")
-    console = Console()
-    status = 0
-    for run in options.runs:
-        try:
-            report = write_report(run)
-        except UserError as error:
-            print(f"error: {plain(str(error))}", file=sys.stderr)
-            status = 2
-            continue
-        print_tables(console, report)
-        print(f"report: {plain(str(run / REPORT))}")
-    return status
+    try:
+        folder = _folder(options.runs, options.output)
+        report = write_report(options.runs, folder)
+    except UserError as error:
+        print(f"error: {plain(str(error))}", file=sys.stderr)
+        return 2
+    print_tables(Console(), report)
+    print(f"report: {plain(str(folder / PAGE))}")
+    return 0
+
+
+def _folder(runs: Sequence[Path], output: Path | None) -> Path:
+    """Where to write to. Raises ``UserError``."""
+    if output is None:
+        if len(runs) > 1:
+            raise UserError("several runs make one report; name a folder for it: --output FOLDER")
+        return runs[0]
+    if (output / RECORDS).exists() and [output.resolve()] != [run.resolve() for run in runs]:
+        raise UserError(f"--output {output}: holds a run of its own; name another folder")
+    return output
 
 
 if __name__ == "__main__":

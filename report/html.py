@@ -15,7 +15,6 @@ import pandas as pd
 import vl_convert
 from markupsafe import Markup, escape
 
-from bench.records import RECORDS
 from report.about import about
 from report.figures import Figure
 from report.language import Catalogue
@@ -56,6 +55,8 @@ class Opening:
     apart: str
     tables_folder: str
     place: str
+    records: Sequence[str]
+    """Files, of the only run or of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +118,6 @@ def page(
         sections=parts,
         all_figures=[{"spec": figure.spec} for own in drawn for figure in own],
         trials=_trials(trials) if listed and len(trials) else None,
-        records=RECORDS,
         rule=RULE,
         libraries=_libraries(),
         style=_asset("page.css"),
@@ -291,7 +291,8 @@ def _cell(column: Column, value: object, cell: tuple[str, str], *, linked: bool)
     """As shown; ``value`` is the first of what it is made from."""
     shown, aside = map(plain, cell)
     if column.keys[0] == "records" and linked and isinstance(value, str):
-        return _Cell(text="", links=tuple(_Link(to=f"#record-{n}", text=n) for n in value.split()))
+        links = (_Link(to=f"#{_anchor(record)}", text=record) for record in value.split())
+        return _Cell(text="", links=tuple(links))
     if column.keys[0] == "verdict":
         return _Cell(text=shown, aside=aside, badge=str(value).replace(" ", "-"), said=True)
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
@@ -302,15 +303,20 @@ def _cell(column: Column, value: object, cell: tuple[str, str], *, linked: bool)
 
 def _arms(trials: pd.DataFrame) -> dict[tuple[str, ...], str]:
     """Where the records of an arm begin, by ``ARM_KEYS``."""
-    firsts = trials.reset_index(drop=True).drop_duplicates(list(ARM_KEYS))
+    firsts = trials.drop_duplicates(list(ARM_KEYS))
     return {
-        tuple(map(str, arm)): f"record-{line + 1}"
-        for line, arm in zip(firsts.index, firsts[list(ARM_KEYS)].to_numpy(), strict=True)
+        tuple(map(str, arm)): _anchor(record)
+        for record, arm in zip(firsts["record"], firsts[list(ARM_KEYS)].to_numpy(), strict=True)
     }
 
 
+def _anchor(record: str) -> str:
+    """What a record's row is called on the page."""
+    return f"record-{record.replace(':', '-')}"
+
+
 _TRIALS = (
-    Column(keys=("line",), title="line", show=text),
+    Column(keys=("record",), title="record", show=text),
     WORKLOAD,
     ARM,
     Column(keys=("scenario",), title="scenario", show=text),
@@ -330,14 +336,13 @@ _TRIALS = (
 
 def _trials(trials: pd.DataFrame) -> dict[str, Any]:
     """The records, arm by arm, so that one that is linked to stands beside the others of its."""
-    rows = trials.reset_index(drop=True).assign(
-        line=range(1, len(trials) + 1),
+    rows = trials.assign(
         label=trials["label"].replace("", pd.NA).to_numpy(),
         message=trials["message"].replace("", pd.NA).to_numpy(),
     )
-    ordered = rows.sort_values([*ARM_KEYS, "scenario", "line"], ignore_index=True)
+    ordered = rows.sort_values([*ARM_KEYS, "scenario", "block"], kind="stable", ignore_index=True)
     table = Table(key="records", title="Records", columns=_TRIALS, rows=ordered)
     grid = _grid(table, "records", {})
-    for row, line in zip(grid["rows"], ordered["line"], strict=True):
-        row["id"] = f"record-{line}"
+    for row, record in zip(grid["rows"], ordered["record"], strict=True):
+        row["id"] = _anchor(record)
     return {**grid, "whole": True}

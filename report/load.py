@@ -5,7 +5,7 @@ module holds printable characters only; whoever shows it still escapes his own m
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -37,12 +37,13 @@ PLAN = "plan.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run:
-    """What a run folder holds."""
+    """What a run's folder holds, or those of several."""
 
-    folder: Path
+    folders: tuple[Path, ...]
     trials: pd.DataFrame
     """One row per record, in the order recorded; the columns are listed in
-    ``report.frames.COLUMNS``.
+    ``report.frames.COLUMNS``, and ``record`` says where it is: ``12`` is a line of the only run's
+    file, ``2:12`` one of the second's.
 
     What was not measured is missing (NaN), numbers and texts alike.
     """
@@ -55,9 +56,9 @@ class Run:
     results: Mapping[int, Result]
     """What trials of other scenarios than training measured, by row of ``trials``."""
     planned: int | None
-    """How many trials the run was to have; None where ``plan.json`` does not say."""
+    """How many trials there were to be; None where a ``plan.json`` does not say."""
     interrupted: bool
-    """The last line was cut off while being written, and is left out."""
+    """A file's last line was cut off while being written, and is left out."""
 
 
 def parse_record(line: bytes) -> Record:
@@ -106,9 +107,10 @@ def load_run(folder: Path) -> Run:
         pass  # Nothing recorded yet.
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    trials = frames.trials()
     run = Run(
-        folder=folder,
-        trials=frames.trials(),
+        folders=(folder,),
+        trials=trials.assign(record=(trials.index + 1).astype("str")),
         epochs=frames.epochs(),
         chunks=frames.chunks(),
         results=frames.results,
@@ -117,6 +119,39 @@ def load_run(folder: Path) -> Run:
     )
     _refuse_duplicates(path, run.trials)
     return run
+
+
+def load_runs(folders: Sequence[Path]) -> Run:
+    """Read several runs as one: their blocks follow each other.
+
+    Raises ``UserError`` as ``load_run`` does, or if two of them hold the same record.
+    """
+    runs = [load_run(folder) for folder in folders]
+    if len(runs) == 1:
+        return runs[0]
+    trials, epochs, chunks = [], [], []
+    results: dict[int, Result] = {}
+    rows = blocks = 0
+    for number, run in enumerate(runs, start=1):
+        places = [f"{number}:{line}" for line in run.trials["record"]]
+        trials.append(run.trials.assign(block=run.trials["block"] + blocks, record=places))
+        epochs.append(run.epochs.assign(trial=run.epochs["trial"] + rows))
+        chunks.append(run.chunks.assign(trial=run.chunks["trial"] + rows))
+        results |= {rows + row: result for row, result in run.results.items()}
+        rows += len(run.trials)
+        blocks += int(run.trials["block"].max()) + 1 if len(run.trials) else 0
+    together = pd.concat(trials, ignore_index=True)
+    _refuse_copies(folders, trials)
+    planned = [run.planned for run in runs]
+    return Run(
+        folders=tuple(folders),
+        trials=together,
+        epochs=pd.concat(epochs, ignore_index=True),
+        chunks=pd.concat(chunks, ignore_index=True),
+        results=results,
+        planned=None if None in planned else sum(filter(None, planned)),
+        interrupted=any(run.interrupted for run in runs),
+    )
 
 
 RESULTS: Mapping[str, type[Result]] = {
@@ -152,6 +187,17 @@ def _refuse_duplicates(path: Path, trials: pd.DataFrame) -> None:
     if len(repeated):
         first, second = same.index[same == repeated.iloc[0]].to_numpy()[:2] + 1
         raise UserError(f"{path} line {second}: the same trial as line {first}; delete one of them")
+
+
+def _refuse_copies(folders: Sequence[Path], trials: Sequence[pd.DataFrame]) -> None:
+    """Raise ``UserError`` if a record is in two runs: no process lasts as long as another."""
+    seen: set[tuple[object, ...]] = set()
+    for folder, own in zip(folders, trials, strict=True):
+        kept = own[["run", "position", "status", "seconds", "cpu"]]
+        records = set(kept.itertuples(index=False, name=None))
+        if seen & records:
+            raise UserError(f"{folder}: holds records of another of the runs; name it once")
+        seen |= records
 
 
 def _schema_problem(line: bytes) -> str:

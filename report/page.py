@@ -27,7 +27,7 @@ from report import html
 from report.about import about, dataset_note
 from report.figures import KINDS, Figure, figures
 from report.language import Catalogue
-from report.load import Run, load_run
+from report.load import Run, load_runs
 from report.sections import TABLE_KEYS, Section, build_sections, count
 from report.tables import claims
 from report.tables.columns import Column, Table
@@ -68,7 +68,9 @@ class Report:
         recorded = len(self.run.trials.drop_duplicates(["run", "position"]))
         if self.run.planned is None or recorded >= self.run.planned:
             return ""
-        return f"nox -s bench -- --resume {_place(self.run)}"
+        # Of several runs it would take several commands, and each run's own report has its own.
+        (folder, *others) = self.run.folders
+        return "" if others else f"nox -s bench -- --resume {_place(folder)}"
 
     @property
     def duty(self) -> str:
@@ -87,13 +89,13 @@ class Report:
         return (*problems, *(cut if self.run.interrupted else ()))
 
 
-def write_report(folder: Path) -> Report:
-    """Write a run's report into its folder, replacing older ones.
+def write_report(runs: Sequence[Path], folder: Path) -> Report:
+    """Write a report of ``runs`` into ``folder``, replacing older ones.
 
-    Every file is whole at any time. Raises ``UserError`` as ``load_run`` does, or when the folder
+    Every file is whole at any time. Raises ``UserError`` as ``load_runs`` does, or when the folder
     cannot be written to.
     """
-    run = load_run(folder)
+    run = load_runs(runs)
     report = Report(run=run, sections=build_sections(run))
     drawn = [figures(section) for section in report.sections]
     written = {
@@ -113,7 +115,7 @@ def write_report(folder: Path) -> Report:
     }
     try:
         for name in (TABLES, FIGURES):
-            (folder / name).mkdir(exist_ok=True)
+            (folder / name).mkdir(parents=True, exist_ok=True)
         for name, text in written.items():
             _replace(folder / name, text)
         for path in (*folder.glob(f"{TABLES}/*.csv"), *folder.glob(f"{FIGURES}/*.svg")):
@@ -142,7 +144,10 @@ def opening(report: Report) -> html.Opening:
         spread=_SPREAD,
         apart=_APART,
         tables_folder=TABLES,
-        place=_place(report.run),
+        place=_places(report.run),
+        records=[f"{plain(folder.resolve().name)}/{RECORDS}" for folder in report.run.folders]
+        if len(report.run.folders) > 1
+        else [RECORDS],
     )
 
 
@@ -284,7 +289,7 @@ def _page(report: Report, drawn: Sequence[Sequence[Figure]]) -> Iterator[str]:
     yield "the sections are; times are in seconds or as named, memory in bytes, accuracy is 0 to 1."
     yield f"To rebuild this page from `{RECORDS}`, give the folder wherever it lies now:"
     yield ""
-    yield f"    python -m report {_place(report.run)}"
+    yield f"    python -m report {_places(report.run)}"
 
 
 def _reading(report: Report) -> Iterator[str]:
@@ -364,14 +369,20 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _name(run: Run) -> str:
-    return plain(run.folder.resolve().name)
+    return " + ".join(plain(folder.resolve().name) for folder in run.folders)
 
 
-def _place(run: Run) -> str:
+def _places(run: Run) -> str:
+    """What follows the command that makes this report."""
+    several = " --output FOLDER" if len(run.folders) > 1 else ""
+    return " ".join(map(_place, run.folders)) + several
+
+
+def _place(folder: Path) -> str:
     """Name the folder in a command; no more of the path than is below the working directory.
 
     A report is made to be passed on, and where its author keeps his files is nobody's business.
     """
-    folder, here = run.folder.resolve(), Path.cwd()
+    folder, here = folder.resolve(), Path.cwd()
     below = folder.relative_to(here) if folder.is_relative_to(here) else Path(folder.name)
     return shlex.quote(plain(below.as_posix()))

@@ -46,7 +46,7 @@ def test_the_readmes_tables_and_the_committed_report_come_from_the_committed_rec
     made = tmp_path / "cpu"
     made.mkdir()
     shutil.copy(reference / RECORDS, made)
-    write_report(made)
+    write_report([made], made)
     names = {path.relative_to(made) for path in made.rglob("*.*")}
     assert names == {path.relative_to(reference) for path in reference.rglob("*.*")}
     for name in names:

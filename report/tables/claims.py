@@ -66,7 +66,8 @@ _CONDITIONS = (
         keys=("records",),
         title="records",
         show=text,
-        meaning="the evidence: lines of records.jsonl",
+        meaning="the evidence: lines of records.jsonl, after the number of the run where there are "
+        "several",
     ),
 )
 
@@ -87,7 +88,12 @@ def tables(material: Material) -> tuple[Table, Table]:
             title="Conditions of the verdicts",
             columns=_CONDITIONS,
             rows=_frame(
-                [row for key, of in findings.items() for row in _rows(key, of)], _CONDITIONS
+                [
+                    row
+                    for key, of in findings.items()
+                    for row in _rows(key, of, material.trials["record"])
+                ],
+                _CONDITIONS,
             ),
             page_only=True,
         ),
@@ -112,7 +118,9 @@ def _verdict(claim: Claim, findings: list[Finding]) -> dict[str, object]:
     }
 
 
-def _rows(claim: str, findings: list[Finding]) -> Iterator[dict[str, object]]:
+def _rows(
+    claim: str, findings: list[Finding], records: "pd.Series[str]"
+) -> Iterator[dict[str, object]]:
     for of in findings:
         yield {
             "claim": claim,
@@ -123,5 +131,5 @@ def _rows(claim: str, findings: list[Finding]) -> Iterator[dict[str, object]]:
             "provisional": of.provisional and of.decided,
             "reason": of.reason,
             "minutes": np.nan if of.minutes is None else of.minutes,
-            "records": " ".join(str(trial + 1) for trial in of.trials) or None,
+            "records": " ".join(records[list(of.trials)]) or None,
         }

@@ -32,7 +32,7 @@ def browser() -> Iterator[Browser]:
 def opened(browser: Browser, full_records: list[Record], write_run: Writer) -> Iterator[Opener]:
     """Opens the page of 24 records from disk, without a network; it must complain of nothing."""
     folder = write_run(full_records)
-    write_report(folder)
+    write_report([folder], folder)
     complaints: list[str] = []
     contexts = []
 
@@ -132,7 +132,7 @@ def test_without_scripts_the_numbers_are_still_there(
     browser: Browser, full_records: list[Record], write_run: Writer
 ) -> None:
     folder = write_run(full_records)
-    write_report(folder)
+    write_report([folder], folder)
     context = browser.new_context(java_script_enabled=False, offline=True)
     page = context.new_page()
     page.goto((folder / PAGE).as_uri())

@@ -45,7 +45,7 @@ class Outline(HTMLParser):
 
 
 def outline(folder: Path) -> Outline:
-    write_report(folder)
+    write_report([folder], folder)
     return Outline((folder / PAGE).read_text(encoding="utf-8"))
 
 
@@ -130,7 +130,7 @@ def test_too_many_records_are_left_in_their_file(
 
 def test_the_summary_is_for_programs(full_records: list[Record], write_run: Writer) -> None:
     folder = write_run(full_records)
-    write_report(folder)
+    write_report([folder], folder)
     summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     (section,) = summary["sections"]
     assert section["identity"]["dataset"] == "cifar10"
@@ -148,7 +148,7 @@ def test_figures_of_earlier_reports_go_and_others_stay(
     old, own = folder / FIGURES / "7-ratios-gone.svg", folder / FIGURES / "mine.svg"
     for path in (old, own):
         path.write_text("<svg/>", encoding="utf-8")
-    write_report(folder)
+    write_report([folder], folder)
     assert not old.exists()
     assert own.exists()
     named = re.findall(r"\((figures/[^)]+)\)", (folder / "report.md").read_text(encoding="utf-8"))

@@ -44,8 +44,12 @@ from bench.records import (
 )
 from bench.workloads import Optimizer, Workload
 from report.frames import COLUMNS
-from report.load import RESULTS, load_run, parse_record
+from report.load import RESULTS, load_run, load_runs, parse_record
+from report.sections import build_sections
 from report.text import plain
+
+Builder = Callable[..., Record]
+Writer = Callable[..., Path]
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False)
@@ -628,3 +632,50 @@ def test_plain_text_is_printable(text: str) -> None:
     assert plain(text).isprintable()
     if text.isprintable():
         assert plain(text) == text
+
+
+def test_several_runs_are_one_whose_blocks_follow_each_other(
+    full_records: list[Record], make_record: Builder, write_run: Writer
+) -> None:
+    """A block of one run is never paired with one of another."""
+    first = write_run(full_records, planned=24, name="first")
+    later = [replace(record, seconds=50.0) for record in full_records]
+    second = write_run(later, planned=30, name="second")
+    sweep = write_run([make_record(scenario="sweep", seconds=10.0)], planned=1, name="third")
+    run = load_runs([first, second, sweep])
+    assert run.planned == 55
+    assert len(run.trials) == 49
+    assert sorted(set(run.trials["block"])) == list(range(7))
+    assert run.trials["record"].tolist()[:2] == ["1:1", "1:2"]
+    assert run.trials["record"].tolist()[-2:] == ["2:24", "3:1"]
+    alone = load_run(second)
+    theirs = run.epochs[run.epochs["trial"].between(24, 47)]
+    assert (theirs["trial"] - 24).tolist() == alone.epochs["trial"].tolist()
+    assert theirs["seconds"].tolist() == alone.epochs["seconds"].tolist()
+    assert run.chunks["trial"].max() == 47
+    assert list(run.results) == [48]
+    (section, *_) = build_sections(run)
+    assert set(section["ratios"].rows["blocks"]) == {6}
+
+
+def test_two_machines_stand_side_by_side(make_record: Builder, write_run: Writer) -> None:
+    arms = [("pytorch", "eager"), ("jax", "jit")]
+    here, there = (
+        write_run(
+            [
+                make_record(framework=f, mode=m, block=b, inputs=str(b), cpu=cpu, seconds=10.0 + b)
+                for b in range(3)
+                for f, m in arms
+            ],
+            name=cpu,
+        )
+        for cpu in ("here", "there")
+    )
+    sections = build_sections(load_runs([here, there]))
+    assert [section.identity["cpu"] for section in sections] == ["here", "there"]
+    assert [section["ratios"].rows["blocks"].item() for section in sections] == [3, 3]
+
+
+def test_one_run_is_itself(make_record: Builder, write_run: Writer) -> None:
+    folder = write_run([make_record()])
+    assert load_runs([folder]).trials["record"].tolist() == ["1"]

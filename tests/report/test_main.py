@@ -20,22 +20,40 @@ def test_a_run_is_rebuilt_and_printed(
     assert (run / "report.md").exists()
     output = capsys.readouterr()
     assert "Comparison" in output.out
-    assert f"report: {run / 'report.md'}\n" in output.out
+    assert f"report: {run / 'index.html'}\n" in output.out
     assert output.err == ""
 
 
-def test_each_run_is_reported_separately_and_an_error_stops_none(
-    make_record: Builder, write_run: Writer, capsys: pytest.CaptureFixture[str]
+def test_several_runs_make_one_report_elsewhere(
+    make_record: Builder, write_run: Writer, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    one, other = write_run([make_record()], name="one"), write_run([make_record()], name="other")
-    missing = one.parent / "missing"
-    assert main([str(one), str(missing), str(other)]) == 2
-    assert (one / "report.md").exists()
-    assert (other / "report.md").exists()
-    assert not missing.exists()
-    assert (
-        capsys.readouterr().err == f"error: {missing}: no such folder; give the folder of a run\n"
-    )
+    one = write_run([make_record()], name="one")
+    other = write_run([make_record(seconds=50.0)], name="other")
+    both = tmp_path / "both" / "report"
+    assert main([str(one), str(other), "--output", str(both)]) == 0
+    assert "one + other: 2 trials" in capsys.readouterr().out.replace("1 trial ", "2 trials ")
+    assert (both / "report.md").exists()
+    assert not (one / "report.md").exists()
+
+
+def test_bad_folders_are_one_line_and_leave_nothing(
+    make_record: Builder, write_run: Writer, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    one = write_run([make_record()], name="one")
+    other = write_run([make_record(seconds=50.0)], name="other")
+    copy = write_run([make_record()], name="copy")
+    missing, new = tmp_path / "missing", tmp_path / "new"
+    for arguments, problem in (
+        ([one, missing, "--output", new], f"{missing}: no such folder; give the folder of a run"),
+        ([one, other], "several runs make one report; name a folder for it: --output FOLDER"),
+        ([one, other, "--output", one], f"--output {one}: holds a run of its own; name another"),
+        ([one, copy, "--output", new], f"{copy}: holds records of another of the runs; name it"),
+    ):
+        assert main(list(map(str, arguments))) == 2
+        output = capsys.readouterr()
+        assert output.out == ""
+        assert output.err.startswith(f"error: {problem}")
+    assert not any(path.exists() for path in (missing, new, one / "report.md"))
 
 
 @pytest.mark.parametrize(
