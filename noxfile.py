@@ -57,6 +57,12 @@ def report(session: nox.Session) -> None:
     run(session, "report", *session.posargs)
 
 
+@nox.session(default=False)
+def platforms(session: nox.Session) -> None:
+    """Ask the package index where each framework installs (needs network)."""
+    run(session, "bench.platforms", *session.posargs)
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests: harness and report here, then every implementation in its own environment."""

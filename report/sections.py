@@ -24,6 +24,7 @@ from report.tables import (
     energy,
     inference,
     memory,
+    platforms,
     ratios,
     source,
     startup,
@@ -86,7 +87,14 @@ TABLE_KEYS = (
         compiling.KEY,
     ),
     *(inference.KEY, startup.KEY, sweep.KEY, sweep.STEPS_KEY, memory.KEY, energy.KEY),
-    *(source.KEY, course.UNFINISHED_KEY, threads.KEY, course.ENVIRONMENT_KEY, course.EPOCHS_KEY),
+    *(
+        platforms.KEY,
+        source.KEY,
+        course.UNFINISHED_KEY,
+        threads.KEY,
+        course.ENVIRONMENT_KEY,
+        course.EPOCHS_KEY,
+    ),
 )
 """Of all tables of a section, in the order of reading."""
 
@@ -227,6 +235,7 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
             *sweep.tables(of(counted, "sweep"), run.results),
             memory.table(of(counted, "memory"), run.results),
             energy.table(of(ordinary, "energy"), of(counted, "energy"), run.results),
+            platforms.table(frozenset(ordinary["framework"])),
             source.table(frozenset(ordinary["framework"])),
             course.unfinished(pd.concat([trials[trials["status"] != "ok"], thrown])),
             threads.table(training),

@@ -1,22 +1,28 @@
-"""Does a framework run where there is no CUDA device?
+"""Does a framework run where there is no CUDA device, and does TensorFlow install more widely?
 
-That it needs one is refuted by any training that ends well, certificate included: a trial on a CPU
-is a process from which every CUDA device is hidden.
+That a framework needs CUDA is refuted by any training that ends well, certificate included: a trial
+on a CPU is a process from which every CUDA device is hidden. Where it installs says the package
+index (``report.platforms``), of four platforms, with and without CUDA.
 """
 
 from collections.abc import Iterator
 
+from report.platforms import asked, installs, load
 from report.verdicts import Answer, Claim, Finding, Material
 
 CLAIMED = ("pytorch", "keras")
 """Said to need CUDA."""
 BESIDE = ("tensorflow", "jax")
+WIDELY = "tensorflow"
+"""Said to run on many platforms."""
 
 
 def judge(material: Material) -> Iterator[Finding]:
-    """A condition for each framework: does it need CUDA?"""
+    """For each framework: does it need CUDA? And does TensorFlow install where it does not?"""
     for framework in (*CLAIMED, *BESIDE):
         yield _finding(framework, material)
+    for framework in (*CLAIMED, "jax"):
+        yield installs_more_widely(framework)
 
 
 def _finding(framework: str, material: Material) -> Finding:
@@ -42,6 +48,24 @@ def _finding(framework: str, material: Material) -> Finding:
         reason=reason,
         primary=framework in CLAIMED,
         trials=tuple(map(int, (ended_well if len(ended_well) else asked).index)),
+    )
+
+
+def installs_more_widely(framework: str) -> Finding:
+    """Whether TensorFlow installs on more platforms than ``framework``; as many refute it."""
+    found = load()
+    condition = f"{WIDELY} installs on more platforms than {framework}"
+    if found is None:
+        reason = "nobody asked the package index yet"
+        return Finding(
+            condition=condition, answer="not tested", reason=reason, primary=framework in CLAIMED
+        )
+    own, other = installs(found, WIDELY), installs(found, framework)
+    return Finding(
+        condition=condition,
+        answer="supported" if own > other else "refuted",
+        reason=f"on {own} against {other} of {asked(found, framework)}, asked on {found.date}",
+        primary=framework in CLAIMED,
     )
 
 

@@ -308,7 +308,7 @@ def test_every_scenario_can_be_run_alone(
         ]
     )
     filled = {table.key for table in section.tables if len(table.rows)}
-    ordinary = {"verdicts", "conditions", "source", "environment"}
+    ordinary = {"verdicts", "conditions", "source", "platforms", "environment"}
     always = {"unfinished"} | (ordinary if scenario in ORDINARY else set())
     assert filled == always | {
         "training": {"comparison", "ceiling", "threads", "epochs"},

@@ -18,7 +18,8 @@ def conditions_of(write_run: Writer) -> ConditionsOf:
     def conditions(records: Sequence[Record]) -> pd.DataFrame:
         (section,) = build_sections(load_run(write_run(records)))
         rows = section["conditions"].rows
-        return rows[rows["claim"] == "portability"].set_index("condition")
+        cuda = rows["condition"].str.endswith("needs CUDA")
+        return rows[(rows["claim"] == "portability") & cuda].set_index("condition")
 
     return conditions
 
