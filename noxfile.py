@@ -58,6 +58,12 @@ def report(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def listings(session: nox.Session) -> None:
+    """Run what the article prints, part by part, and keep how it ends."""
+    run(session, "bench.listings", *session.posargs)
+
+
+@nox.session(default=False)
 def platforms(session: nox.Session) -> None:
     """Ask the package index where each framework installs (needs network)."""
     run(session, "bench.platforms", *session.posargs)

@@ -45,5 +45,12 @@ def test_without_conditions_there_is_no_verdict() -> None:
 
 def test_claims_are_found_in_their_order() -> None:
     keys = [claim.key for claim in CLAIMS]
-    assert keys == ["portability", "efficiency", "style", "flexible-readable", "popularity"]
+    assert keys == [
+        "portability",
+        "efficiency",
+        "style",
+        "flexible-readable",
+        "popularity",
+        "listings",
+    ]
     assert len({claim.place for claim in CLAIMS}) == len(CLAIMS)
