@@ -28,6 +28,9 @@ MOST_TRIALS = 2_000
 """Listed on the page, a row each; of more there is only the file."""
 SAID = frozenset(
     (
+        "mistake",
+        "says",
+        "example",
         "reason",
         "condition",
         "statement",
@@ -293,6 +296,8 @@ def _cell(column: Column, value: object, cell: tuple[str, str], *, linked: bool)
     if column.keys[0] == "records" and linked and isinstance(value, str):
         links = (_Link(to=f"#{_anchor(record)}", text=record) for record in value.split())
         return _Cell(text="", links=tuple(links))
+    if column.keys[0] == "link":
+        return _Cell(text="", links=(_Link(to=str(value), text=shown),))
     if column.keys[0] == "verdict":
         return _Cell(text=shown, aside=aside, badge=str(value).replace(" ", "-"), said=True)
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):

@@ -24,6 +24,7 @@ from report.tables import (
     energy,
     inference,
     memory,
+    mistakes,
     platforms,
     ratios,
     source,
@@ -88,6 +89,7 @@ TABLE_KEYS = (
     ),
     *(inference.KEY, startup.KEY, sweep.KEY, sweep.STEPS_KEY, memory.KEY, energy.KEY),
     *(
+        mistakes.KEY,
         platforms.KEY,
         source.KEY,
         course.UNFINISHED_KEY,
@@ -205,15 +207,14 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
     compared = comparison.table(of(ordinary, "training"), training, ceiling.best(training))
     problems += _of_ceiling(compared.rows)
     repeats = compared.rows["compared"]
-    verdicts, conditions = claims.tables(
-        Material(
-            device=first["device"],
-            trials=ordinary,
-            counted=alike,
-            processes={**processes, **find_inference(run)},
-            results=run.results,
-        )
+    material = Material(
+        device=first["device"],
+        trials=ordinary,
+        counted=alike,
+        processes={**processes, **find_inference(run)},
+        results=run.results,
     )
+    verdicts, conditions = claims.tables(material)
     return Section(
         identity={key: None if pd.isna(first[key]) else first[key] for key in SECTION_KEYS},
         workloads=trials[list(_SPECIFICATION)]
@@ -235,6 +236,7 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
             *sweep.tables(of(counted, "sweep"), run.results),
             memory.table(of(counted, "memory"), run.results),
             energy.table(of(ordinary, "energy"), of(counted, "energy"), run.results),
+            mistakes.table(material),
             platforms.table(frozenset(ordinary["framework"])),
             source.table(frozenset(ordinary["framework"])),
             course.unfinished(pd.concat([trials[trials["status"] != "ok"], thrown])),

@@ -1,0 +1,68 @@
+"""The run's comparisons with published mistakes in them, beside those without."""
+
+import numpy as np
+import pandas as pd
+
+from report.mistakes import changed
+from report.tables.columns import ARM, WORKLOAD, Column, Table, limits, ratio, spread, text
+from report.verdicts import Material
+
+KEY = "mistakes"
+
+_COLUMNS = (
+    Column(keys=("mistake",), title="mistake", show=text),
+    WORKLOAD,
+    ARM,
+    Column(keys=("against",), title="held against", show=text),
+    Column(
+        keys=("printed",),
+        title="it prints",
+        show=lambda value: (f"{value:.2f}", ""),
+        meaning="how many times as fast, as the mistake has it",
+    ),
+    Column(keys=("says",), title="and says", show=text),
+    Column(
+        keys=spread("ours"),
+        title="without it",
+        show=ratio,
+        meaning="the same run's comparison with its interval at 95%; of compiled modes where both "
+        "should have been",
+    ),
+    Column(
+        keys=("verdict", "provisional"),
+        title="verdict",
+        show=lambda verdict, provisional: (verdict, "provisional" if provisional else ""),
+    ),
+    Column(keys=("example",), title="published in", show=text),
+    Column(keys=("link",), title="link", show=text),
+)
+
+
+def table(material: Material) -> Table:
+    """A row for each mistake and comparison that it can be made on."""
+    rows = [
+        {
+            "mistake": found.mistake.name,
+            "workload": found.ours.contrast.workload,
+            "framework": found.arm[0],
+            "mode": found.arm[1],
+            "against": " ".join(found.against),
+            "printed": found.printed.ratio,
+            "says": found.printed.says,
+            **limits("ours", found.ours.interval.as_ratio()),
+            "verdict": found.ours.verdict.decision,
+            "provisional": found.ours.verdict.provisional
+            and found.ours.verdict.decision != "inconclusive",
+            "example": found.mistake.example,
+            "link": found.mistake.link,
+        }
+        for found in changed(material)
+    ]
+    keys = pd.Index(list(dict.fromkeys(key for column in _COLUMNS for key in column.keys)))
+    return Table(
+        key=KEY,
+        title="What changes the answer",
+        columns=_COLUMNS,
+        rows=pd.DataFrame(rows, columns=keys).astype({"printed": np.float64}),
+        page_only=True,
+    )

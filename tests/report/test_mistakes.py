@@ -1,0 +1,90 @@
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.records import Record
+from report.load import load_run
+from report.mistakes import MISTAKES
+from report.sections import build_sections
+from tests.report.conftest import make_chunks
+
+Builder = Callable[..., Record]
+Writer = Callable[..., Path]
+RowsOf = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def rows_of(make_record: Builder, write_run: Writer) -> RowsOf:
+    def build(
+        steps: Mapping[str, float], *, blocks: int = 12, noise: float = 0.01
+    ) -> list[dict[str, Any]]:
+        """Rows of the table; ``noise`` is from process to process, steps scatter by 1%."""
+        random = np.random.default_rng(0)
+        records = []
+        for block in range(blocks):
+            for name, factor in steps.items():
+                framework, mode = name.split()
+                process = factor * random.uniform(1 - noise, 1 + noise)
+                chunks = make_chunks((process * random.uniform(0.99, 1.01, 30)).tolist())
+                records.append(
+                    make_record(
+                        framework=framework,
+                        mode=mode,
+                        block=block,
+                        inputs=str(block),
+                        chunks=chunks,
+                    )
+                )
+        (section,) = build_sections(load_run(write_run(records)))
+        found = section["mistakes"].rows.to_dict("records")
+        return [{str(key): value for key, value in row.items()} for row in found]
+
+    return build
+
+
+def only(rows: list[dict[str, Any]], mistake: str, framework: str) -> dict[str, Any]:
+    (row,) = (of for of in rows if (of["mistake"], of["framework"]) == (mistake, framework))
+    return row
+
+
+def test_steps_that_pass_for_runs_make_noise_a_difference(rows_of: RowsOf) -> None:
+    """Processes differ by a third, arms do not; 360 steps of each are sure of what 12 are not."""
+    rows = rows_of({"pytorch eager": 1.0, "keras fit": 1.0}, noise=0.3)
+    pooled = only(rows, "steps counted as runs", "keras")
+    assert pooled["says"] in {"faster", "slower"}
+    assert pooled["verdict"] == "inconclusive"
+    assert pooled["ours_low"] < 1 < pooled["ours_high"]
+
+
+def test_one_run_says_what_its_block_happened_to_say(rows_of: RowsOf) -> None:
+    rows = rows_of({"pytorch eager": 1.0, "tensorflow graph": 1.0}, noise=0.3)
+    row = only(rows, "one run only", "tensorflow")
+    assert row["says"] == ("faster" if row["printed"] > 1 else "slower")
+    assert abs(np.log(row["printed"])) > abs(np.log(row["ours"]))
+
+
+def test_compiled_against_eager_is_set_right_by_compiling_both(rows_of: RowsOf) -> None:
+    steps = {"pytorch eager": 1.0, "pytorch compile": 0.5, "jax jit": 0.75}
+    row = only(rows_of(steps), "compiled against eager", "jax")
+    assert (row["says"], row["against"]) == ("faster", "pytorch eager")
+    assert row["printed"] == pytest.approx(1 / 0.75, rel=0.02)
+    assert row["verdict"] == "slower"
+    assert row["ours"] == pytest.approx(0.5 / 0.75, rel=0.02)
+
+
+def test_a_difference_that_is_there_is_found_with_and_without(rows_of: RowsOf) -> None:
+    rows = rows_of({"pytorch eager": 2.0, "keras fit": 1.0})
+    assert {row["says"] for row in rows} == {"faster"}
+    assert {row["verdict"] for row in rows} == {"faster"}
+
+
+def test_what_is_not_there_cannot_be_wrong(rows_of: RowsOf) -> None:
+    assert rows_of({"pytorch eager": 1.0}) == []
+
+
+def test_every_mistake_names_who_made_it() -> None:
+    assert len({mistake.name for mistake in MISTAKES}) == len(MISTAKES)
+    assert all(mistake.link.startswith("https://") and mistake.example for mistake in MISTAKES)
