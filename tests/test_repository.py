@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.records import RECORDS
+from report import calibration
 from report.page import REPORT, write_report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,6 +63,13 @@ def test_the_readmes_tables_and_the_committed_report_come_from_the_committed_rec
     )
     assert len(tables) == 3
     assert all(table in committed for table in tables)
+
+
+def test_the_calibration_comes_from_the_committed_records() -> None:
+    reference = ROOT / "results" / "reference"
+    runs = sorted(path.parent for path in reference.glob(f"calibration/*/{RECORDS}"))
+    assert runs
+    assert calibration.page(runs) == (reference / "calibration.md").read_text()
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(ROOT)))
