@@ -3,27 +3,17 @@
 from functools import cache
 from pathlib import Path
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from bench.errors import UserError
 from bench.outcomes import Audit
+from report import committed
 
-PATH = Path(__file__).resolve().parent.parent / "results" / "reference" / "listings.json"
+PATH = committed.FOLDER / "listings.json"
 
-_AUDIT: TypeAdapter[Audit | None] = TypeAdapter(
-    Audit | None, config=ConfigDict(extra="forbid", strict=True)
-)
+_AUDIT: TypeAdapter[Audit | None] = TypeAdapter(Audit | None, config=committed.STRICT)
 
 
 @cache
 def load(path: Path = PATH) -> Audit | None:
     """The committed audit; None if there is none. Raises ``UserError`` if it is broken."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    try:
-        return _AUDIT.validate_json(text)
-    except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise UserError(f"{path}: {where or 'not JSON'}; make it anew: nox -s listings") from None
+    return committed.load(path, _AUDIT, "listings")

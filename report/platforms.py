@@ -1,32 +1,22 @@
-"""Where frameworks install, as ``nox -s platforms`` last asked; reports need no network for it."""
+"""Where frameworks install, as ``nox -s platforms`` last asked."""
 
 from functools import cache
 from pathlib import Path
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from bench.errors import UserError
 from bench.installable import Resolved
+from report import committed
 
-PATH = Path(__file__).resolve().parent.parent / "results" / "reference" / "platforms.json"
+PATH = committed.FOLDER / "platforms.json"
 
-_RESOLVED: TypeAdapter[Resolved | None] = TypeAdapter(
-    Resolved | None, config=ConfigDict(extra="forbid", strict=True)
-)
+_RESOLVED: TypeAdapter[Resolved | None] = TypeAdapter(Resolved | None, config=committed.STRICT)
 
 
 @cache
 def load(path: Path = PATH) -> Resolved | None:
     """The committed answer; None if there is none. Raises ``UserError`` if it is broken."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    try:
-        return _RESOLVED.validate_json(text)
-    except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise UserError(f"{path}: {where or 'not JSON'}; make it anew: nox -s platforms") from None
+    return committed.load(path, _RESOLVED, "platforms")
 
 
 def installs(found: Resolved, framework: str) -> int:
