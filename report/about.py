@@ -16,7 +16,7 @@ DATASET_NOTES = {
 
 
 def about(section: Section) -> Iterator[str]:
-    """Data, machine, code, what is noted of the measuring, and the workloads: a line each."""
+    """Data, machine, code, how to repeat it, notes on it, and the workloads: a line each."""
     of = section.identity
     yield (
         f"Data: {dataset_note(section) or of['dataset']}. "
@@ -27,6 +27,8 @@ def about(section: Section) -> Iterator[str]:
     machine = f"{of['cpu']}, {of['cores']} logical processors, {gpu}, {of['system']}"
     yield f"Machine: {machine}, {of['memory_bytes'] / 2**30:.1f} GiB memory."
     yield f"Code: sources {of['code_digest'][:12]} (commits: see Environment)."
+    if section.again:
+        yield f"To measure it anew: {section.again}"
     yield from section.notes
     for _, workload in section.workloads.iterrows():
         yield f"Workload {workload['workload']}: {', '.join(_training(workload))}."

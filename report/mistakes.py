@@ -17,6 +17,8 @@ from report.verdicts import Material
 
 ALPHA = 0.05
 """At which tests of those who publish call a difference one."""
+ROUNDING = 1e-9
+"""Scatter, as a share, that is none: SciPy's test does not trust itself with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ def _pooled_steps(contrast: Contrast) -> Printed:
     """Student's t test of all chunks of all processes, as if each were a run of its own."""
     own, other = (np.concatenate(side) for side in (contrast.wall.arm, contrast.wall.other))
     ratio = float(other.mean() / own.mean())
-    if min(len(own), len(other)) < 2 or not (own.std() or other.std()):
+    if any(len(side) < 2 or side.std() < ROUNDING * side.mean() for side in (own, other)):
         return Printed(ratio=ratio, says="no test")
     p = float(stats.ttest_ind(own, other).pvalue)
     return _printed(ratio) if p < ALPHA else Printed(ratio=ratio, says="no significant difference")

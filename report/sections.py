@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from bench.contract import TWIN
+from report.again import command
 from report.convergence import Departure, departures
 from report.load import Run
 from report.processes import Processes, described, find_inference, find_processes
@@ -114,6 +115,8 @@ class Section:
     out; a line each."""
     notes: tuple[str, ...]
     """What is measured of the measuring: discarded and unsteady trials, the GPU's state."""
+    again: str
+    """The command that measures it anew; empty where nothing but the suite was measured."""
     repeats: tuple[int, int] | None
     """Fewest and most trials that a row of the comparison is from; None where it has no rows."""
     tables: tuple[Table, ...]
@@ -138,8 +141,9 @@ class Section:
 
 def build_sections(run: Run) -> tuple[Section, ...]:
     """Part a run's records into sections and make their tables; none where nothing is recorded."""
-    processes = find_processes(run)
-    trials = described(run, processes)
+    training = find_processes(run)
+    trials = described(run, training)
+    processes = {**training, **find_inference(run)}
     groups = trials.groupby(list(SECTION_KEYS), dropna=False, sort=True)
     return tuple(_section(group, run, processes) for _, group in groups)
 
@@ -211,7 +215,7 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
         device=first["device"],
         trials=ordinary,
         counted=alike,
-        processes={**processes, **find_inference(run)},
+        processes=processes,
         results=run.results,
     )
     verdicts, conditions = claims.tables(material)
@@ -222,6 +226,7 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
         .sort_values(list(_SPECIFICATION), ignore_index=True),
         problems=tuple(problems),
         notes=tuple(_notes(trials, ok)),
+        again=command(ordinary) if len(ordinary) else "",
         repeats=(int(repeats.min()), int(repeats.max())) if len(repeats) else None,
         tables=(
             verdicts,

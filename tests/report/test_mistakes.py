@@ -81,6 +81,16 @@ def test_a_difference_that_is_there_is_found_with_and_without(rows_of: RowsOf) -
     assert {row["verdict"] for row in rows} == {"faster"}
 
 
+def test_steps_that_do_not_scatter_have_no_test(make_record: Builder, write_run: Writer) -> None:
+    records = [
+        make_record(framework=framework, mode=mode, step_seconds=0.1)
+        for framework, mode in (("pytorch", "eager"), ("jax", "jit"))
+    ]
+    (section,) = build_sections(load_run(write_run(records)))
+    rows = section["mistakes"].rows.set_index("mistake")
+    assert rows.loc["steps counted as runs", "says"] == "no test"
+
+
 def test_what_is_not_there_cannot_be_wrong(rows_of: RowsOf) -> None:
     assert rows_of({"pytorch eager": 1.0}) == []
 

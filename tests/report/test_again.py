@@ -1,0 +1,112 @@
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench import plan
+from bench.__main__ import parser
+from bench.contract import TWIN
+from bench.records import Record
+from report.load import load_run
+from report.sections import build_sections
+
+Builder = Callable[..., Record]
+Writer = Callable[..., Path]
+AgainOf = Callable[[Sequence[Record]], list[str]]
+
+ARMS = ("pytorch eager", "tensorflow graph", "keras fit", "jax jit")
+
+
+@pytest.fixture
+def again_of(write_run: Writer) -> AgainOf:
+    """Words of the command, without the checkout."""
+
+    def again(records: Sequence[Record]) -> list[str]:
+        (section,) = build_sections(load_run(write_run(records)))
+        checkout, _, said = section.again.partition(" && ")
+        assert checkout == "git checkout 0123456789ab"
+        return shlex.split(said)
+
+    return again
+
+
+@pytest.fixture
+def quick(make_record: Builder) -> list[Record]:
+    """As the profile has it, on generated images and one thread of a CPU."""
+    profile = plan.profiles()["quick"]
+    return [
+        measured(
+            make_record(
+                framework=name.split()[0],
+                mode=name.split()[1],
+                workload=workload,
+                block=block,
+                inputs=f"{workload} {block}",
+                dataset="synthetic",
+                train_images=profile.train_images,
+                epoch_seconds=(1.0,),
+            ),
+            test_images=profile.test_images,
+            seconds=profile.seconds,
+        )
+        for block in range(profile.repeats)
+        for workload in profile.workloads
+        for name in ARMS
+    ]
+
+
+def measured(record: Record, **fields: object) -> Record:
+    return replace(record, trial=replace(record.trial, **fields))  # type: ignore[arg-type]
+
+
+def test_a_profile_as_it_is_needs_no_numbers(quick: list[Record], again_of: AgainOf) -> None:
+    assert again_of(quick) == [
+        *("nox", "-s", "bench", "--", "--profile", "quick"),
+        *("--dataset", "synthetic", "--device", "cpu", "--threads", "1"),
+    ]
+
+
+def test_what_is_not_the_profiles_is_said(quick: list[Record], again_of: AgainOf) -> None:
+    records = [
+        measured(record, seed=record.trial.seed + 7, allocator="keep", train_images=512)
+        for record in quick
+        if record.trial.framework != "jax" and record.trial.workload.name == "listing3"
+    ]
+    words = again_of(records)
+    options = parser().parse_args(words[4:])
+    assert (options.seed, options.allocator, options.train_images) == (7, "keep", 512)
+    assert options.workload == ["listing3"]
+    assert options.framework == ["keras", "pytorch", "tensorflow"]
+    assert options.mode is None
+
+
+def test_modes_beyond_the_usual_are_named(quick: list[Record], again_of: AgainOf) -> None:
+    more = [
+        measured(record, mode=mode)
+        for record in quick
+        if record.trial.framework == "pytorch"
+        for mode in ("compile", "channels-last")
+    ]
+    options = parser().parse_args(again_of([*quick, *more])[4:])
+    assert options.mode == ["channels-last", "compile", "eager", "fit", "graph", "jit"]
+
+
+def test_a_twin_is_no_mode(quick: list[Record], again_of: AgainOf) -> None:
+    twins = [
+        measured(record, label=TWIN) for record in quick if record.trial.framework == "pytorch"
+    ]
+    assert "--mode" not in again_of([*quick, *twins])
+
+
+def test_images_of_ones_own_are_a_path(quick: list[Record], again_of: AgainOf) -> None:
+    records = [replace(r, dataset=replace(r.dataset, name="cifar10-jpeg")) for r in quick]
+    words = again_of(records)
+    assert words[words.index("--dataset") + 1] == "PATH"
+
+
+def test_changed_code_cannot_be_checked_out(quick: list[Record], write_run: Writer) -> None:
+    records = [replace(record, code=replace(record.code, dirty=True)) for record in quick]
+    (section,) = build_sections(load_run(write_run(records)))
+    assert section.again.startswith("nox -s bench")
