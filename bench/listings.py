@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from json import dumps
 from pathlib import Path
 
+from bench import files
 from bench.code import ROOT
 from bench.contract import BASELINE
 from bench.environments import environment
@@ -51,9 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    temporary = OUTPUT.with_suffix(".tmp")
-    temporary.write_text(dumps(asdict(audit), indent=1) + "\n", encoding="utf-8")
-    temporary.replace(OUTPUT)
+    files.replace(OUTPUT, dumps(asdict(audit), indent=1) + "\n")
     for found in outcomes:
         print(f"{'holds' if found.holds else 'fails'}: {found.condition} {found.error}".rstrip())
     return 0

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from bench import files
 from bench.contract import BASELINE, TWIN, Allocator, Device, Precision, Scenario, Trial
 from bench.data import DatasetInfo
 from bench.errors import UserError
@@ -169,9 +170,7 @@ def extended(plan: Plan, blocks: int) -> Plan:
 
 def save(folder: Path, plan: Plan) -> None:
     """Write the plan at once and whole."""
-    temporary = folder / f".{PLAN}"
-    temporary.write_text(json.dumps(asdict(plan), indent=1), encoding="utf-8")
-    temporary.replace(folder / PLAN)
+    files.replace(folder / PLAN, json.dumps(asdict(plan), indent=1))
 
 
 def load(folder: Path) -> Plan:

@@ -16,6 +16,7 @@ from json import dumps
 
 import uv
 
+from bench import files
 from bench.code import ROOT
 from bench.errors import UserError
 from bench.installable import Installable, Resolved
@@ -33,6 +34,9 @@ PLATFORMS: Mapping[str, str] = {
 MACOS = "15.0"
 """A version that wheels may ask for; uv's default is older than what is supported."""
 
+NO_SOLUTION = 1
+"""uv's exit status where nothing fits; 2 is an error, such as an index that cannot be reached."""
+
 _CUDA = {"tensorflow": "tensorflow[and-cuda]", "jax": "jax[cuda13]", "torch": "torch"}
 """What brings CUDA along; PyTorch's package does by itself, where it does."""
 
@@ -46,7 +50,7 @@ REQUIREMENTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 written, 2 bad input or no network."""
+    """Exit status: 0 written, 2 bad input or no network, 130 interrupted."""
     parser = argparse.ArgumentParser(
         prog="nox -s platforms --",
         description="Ask the package index where each framework's current release installs, and "
@@ -58,10 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     found = Resolved(date=f"{datetime.now(UTC):%Y-%m-%d}", python=PYTHON, macos=MACOS, rows=rows)
-    temporary = OUTPUT.with_suffix(".tmp")
-    temporary.write_text(dumps(asdict(found), indent=1) + "\n", encoding="utf-8")
-    temporary.replace(OUTPUT)
+    files.replace(OUTPUT, dumps(asdict(found), indent=1) + "\n")
     count = sum(bool(row.versions) for row in rows)
     print(f"{OUTPUT.relative_to(ROOT)}: {count} of {len(rows)} install")
     return 0
@@ -70,15 +74,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def resolved(framework: str) -> list[Installable]:
     """A row for each platform, with and without CUDA, all of the current release.
 
-    Current is what Linux on x86-64 gets. Raises ``UserError`` if it gets nothing: then the index
-    cannot be reached.
+    Current is what Linux on x86-64 gets. Raises ``UserError`` if that is nothing, or as ``resolve``
+    does.
     """
     home = next(iter(PLATFORMS))
     current: dict[str, str] = {}
     for names in REQUIREMENTS[framework]:
         found = resolve(names, home, {})
         if not found:
-            raise UserError(f"{' '.join(names)}: the package index has nothing, or is out of reach")
+            raise UserError(f"{' '.join(names)}: the package index has nothing for {home}")
         current |= {name: found[name] for name in names}
     rows = []
     for platform in PLATFORMS:
@@ -109,7 +113,10 @@ def _first(
 
 
 def resolve(names: Sequence[str], platform: str, pinned: Mapping[str, str]) -> dict[str, str]:
-    """Versions of everything that an installation would take; empty if there is none."""
+    """Versions of everything that an installation would take; empty if there is none.
+
+    Raises ``UserError`` where that cannot be told: an index out of reach is no answer.
+    """
     pins = [f"{name}=={version}" for name, version in pinned.items()]
     done = subprocess.run(
         [
@@ -123,8 +130,11 @@ def resolve(names: Sequence[str], platform: str, pinned: Mapping[str, str]) -> d
         text=True,
         check=False,
     )
-    if done.returncode:
+    if done.returncode == NO_SOLUTION:
         return {}
+    if done.returncode:
+        reason = done.stderr.strip().rpartition("\n")[2].strip()
+        raise UserError(f"the package index did not answer: {reason}")
     lines = (line.partition(";")[0].strip() for line in done.stdout.splitlines())
     pairs = (line.partition("==") for line in lines if "==" in line)
     return {name.partition("[")[0]: version for name, _, version in pairs}

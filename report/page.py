@@ -5,7 +5,6 @@
 """
 
 import json
-import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from rich.console import Console
 from rich.table import Table as ConsoleTable
 from rich.text import Text
 
+from bench import files
 from bench.errors import UserError
 from bench.records import RECORDS
 from report import html
@@ -117,7 +117,7 @@ def write_report(runs: Sequence[Path], folder: Path) -> Report:
         for name in (TABLES, FIGURES):
             (folder / name).mkdir(parents=True, exist_ok=True)
         for name, text in written.items():
-            _replace(folder / name, text)
+            files.replace(folder / name, text)
         for path in (*folder.glob(f"{TABLES}/*.csv"), *folder.glob(f"{FIGURES}/*.svg")):
             name = path.relative_to(folder).as_posix()
             if name not in written and _OURS.fullmatch(name):
@@ -356,16 +356,6 @@ def _csv(section: Section, table: Table) -> str:
         # A spreadsheet would run text that begins like a formula.
         rows[key] = rows[key].str.replace(r"^(?=[=+\-@])", "'", regex=True)
     return rows.to_csv(index=False, lineterminator="\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file so that at any time either the old or the new one is there, whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _name(run: Run) -> str:

@@ -1,5 +1,6 @@
 """What is made of the package index' answers; the index itself is not asked."""
 
+import subprocess
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -51,6 +52,38 @@ def test_keras_installs_with_any_backend(index: Index) -> None:
 
 
 @pytest.mark.usefixtures("index")
-def test_an_index_out_of_reach_is_an_error_and_no_answer() -> None:
-    with pytest.raises(UserError, match="out of reach"):
+def test_a_release_that_is_nowhere_is_an_error() -> None:
+    with pytest.raises(UserError, match="has nothing for Linux x86-64"):
         resolved("jax")
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "found"),
+    [
+        (
+            0,
+            "torch==2.15.0\ntorch-x[a]==1.0 ; python_version < '4'\n",
+            {"torch": "2.15.0", "torch-x": "1.0"},
+        ),
+        (1, "No solution found", {}),
+    ],
+)
+def test_what_does_not_fit_is_an_answer(
+    monkeypatch: pytest.MonkeyPatch, status: int, said: str, found: dict[str, str]
+) -> None:
+    answer_with(monkeypatch, status, said)
+    assert platforms.resolve(["torch"], "Linux x86-64", {}) == found
+
+
+def test_an_index_that_does_not_answer_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of all questions it would look like a platform without a wheel."""
+    answer_with(monkeypatch, 2, "error: it failed\n  cause: Connection refused")
+    with pytest.raises(UserError, match="did not answer: cause: Connection refused"):
+        platforms.resolve(["torch"], "Linux x86-64", {})
+
+
+def answer_with(monkeypatch: pytest.MonkeyPatch, status: int, said: str) -> None:
+    def run(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess([], status, stdout=said, stderr=said)
+
+    monkeypatch.setattr(subprocess, "run", run)
