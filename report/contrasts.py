@@ -12,8 +12,9 @@ feels the machine's other tenants. But it is another quantity, so it decides onl
 - no guard forbids a verdict, and its estimate lies within the interval of wall time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import copysign
 from typing import Literal
 
@@ -21,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.contract import TWIN, Device
+from bench.contract import Device
 from report.bootstrap import Replicates, resample_log_ratios
 from report.covariates import judge_calibration
 from report.decisions import (
@@ -48,7 +49,7 @@ Arm = tuple[str, str]
 Quantity = Literal["wall", "CPU time over calibration"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Measure:
     """One quantity of two arms: processes' chunks, and how the blocks differ."""
 
@@ -69,8 +70,9 @@ class Measure:
         """The interval that decides."""
         return paired_interval(self.differences, confidence)
 
+    @cached_property
     def replicates(self) -> Replicates:
-        """What checks it."""
+        """What checks it; drawn once, though several families of claims may ask."""
         return resample_log_ratios(self.arm, self.other, np.random.default_rng(SEED))
 
 
@@ -141,16 +143,6 @@ def pair(arm: pd.DataFrame, other: pd.DataFrame, processes: Processes) -> Contra
         calibration=_calibration(pairs, int(arm["threads"].iloc[0])) if on_cpu else "",
         unsteady=unsteady,
     )
-
-
-def sentinels(trials: pd.DataFrame, processes: Processes) -> Iterator[Contrast]:
-    """An arm held against itself, of each workload that has one."""
-    keys = ["workload", "framework", "mode"]
-    arms = dict(iter(trials[trials["label"] == ""].groupby(keys, sort=True)))
-    for key, twins in trials[trials["label"] == TWIN].groupby(keys, sort=True):
-        if key in arms:
-            found = pair(twins, arms[key], processes)
-            yield from [found] if found else []
 
 
 def decide(family: Sequence[tuple[Contrast, Contrast | None]], device: Device) -> list[Judged]:
@@ -232,7 +224,6 @@ def _verdicts(family: Sequence[tuple[Measure, Guards]], margin: Margin) -> list[
     )
     found = []
     for (measure, guards), superiority, equivalence in zip(family, beyond, within, strict=True):
-        replicates = measure.replicates()
         found.append(
             verdict(
                 Evidence(
@@ -240,8 +231,8 @@ def _verdicts(family: Sequence[tuple[Measure, Guards]], margin: Margin) -> list[
                     equivalence=measure.interval(float(equivalence)),
                 ),
                 Evidence(
-                    superiority=replicates.interval(float(superiority)),
-                    equivalence=replicates.interval(float(equivalence)),
+                    superiority=measure.replicates.interval(float(superiority)),
+                    equivalence=measure.replicates.interval(float(equivalence)),
                 ),
                 margin=margin,
                 spread=_deviation(measure.differences),

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
-from report.claims.efficiency import AGAINST, BESIDE, CLAIMED, TAUGHT
-from report.contrasts import Arm, Contrast, Judged, decide, pair, sentinels
-from report.verdicts import Material
+from report.claims.efficiency import AGAINST, TAUGHT
+from report.contrasts import Contrast, Judged, decide
+from report.material import Material
 
 ALPHA = 0.05
 """At which tests of those who publish call a difference one."""
@@ -47,10 +46,8 @@ class Changed:
     """A comparison with a mistake beside the one without."""
 
     mistake: Mistake
-    printed: Printed
-    arm: Arm
-    against: Arm
-    """What the mistake held it against."""
+    made_on: Contrast
+    """What the mistake compares; what it should have is ``ours``."""
     ours: Judged
 
 
@@ -101,49 +98,25 @@ COMPILED: Mapping[str, str] = {"tensorflow": "xla", "jax": "jit", "pytorch": "co
 
 def changed(material: Material) -> Iterator[Changed]:
     """Each mistake on every comparison that it can be made on, workload by workload."""
-    training = material.counted[material.counted["scenario"] == "training"]
-    itself = {of.workload: of for of in sentinels(training, material.processes)}
-    for workload, group in training[training["label"] == ""].groupby("workload", sort=True):
-        arms = {
-            (str(framework), str(mode)): own
-            for (framework, mode), own in group.groupby(["framework", "mode"], sort=True)
-        }
-        sentinel = itself.get(str(workload))
-        taught = {
-            name: found
-            for name in (*CLAIMED, *BESIDE)
-            if (found := _pair(arms, (name, TAUGHT[name]), (AGAINST, TAUGHT[AGAINST]), material))
-        }
-        judged = decide([(found, sentinel) for found in taught.values()], material.device)
-        for found, ours in zip(taught.values(), judged, strict=True):
+    for scenario, workload in material.arms:
+        if scenario != "training":
+            continue
+        for ours in _judged(TAUGHT, workload, material):
             for mistake in (ONE_RUN, POOLED):
-                yield _changed(mistake, found, ours)
-        compiled = [
-            (wrong, right)
-            for name in (*CLAIMED, *BESIDE)
-            if name in COMPILED
-            and (arm := (name, COMPILED[name]))
-            and (wrong := _pair(arms, arm, (AGAINST, TAUGHT[AGAINST]), material))
-            and (right := _pair(arms, arm, (AGAINST, COMPILED[AGAINST]), material))
-        ]
-        judged = decide([(right, sentinel) for _, right in compiled], material.device)
-        for (wrong, _), ours in zip(compiled, judged, strict=True):
-            yield _changed(UNEQUAL, wrong, ours)
+                yield Changed(mistake=mistake, made_on=ours.contrast, ours=ours)
+        for ours in _judged(COMPILED, workload, material):
+            eager = (AGAINST, TAUGHT[AGAINST])
+            made_on = material.pair(scenario, workload, ours.contrast.arm, eager)
+            if made_on is not None:
+                yield Changed(mistake=UNEQUAL, made_on=made_on, ours=ours)
 
 
-def _pair(
-    arms: Mapping[Arm, pd.DataFrame], arm: Arm, against: Arm, material: Material
-) -> Contrast | None:
-    if arm not in arms or against not in arms:
-        return None
-    return pair(arms[arm], arms[against], material.processes)
-
-
-def _changed(mistake: Mistake, found: Contrast, ours: Judged) -> Changed:
-    return Changed(
-        mistake=mistake,
-        printed=mistake.make(found),
-        arm=found.arm,
-        against=found.against,
-        ours=ours,
-    )
+def _judged(modes: Mapping[str, str], workload: str, material: Material) -> list[Judged]:
+    """Every framework against PyTorch, each in its one of ``modes``."""
+    against = (AGAINST, modes[AGAINST])
+    found = [
+        material.pair("training", workload, arm, against) for arm in modes.items() if arm != against
+    ]
+    sentinel = material.sentinels.get(workload)
+    family = [(contrast, sentinel) for contrast in found if contrast is not None]
+    return decide(family, material.device)

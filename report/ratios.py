@@ -1,15 +1,15 @@
 """Speeds as ratios, in rows: every arm of a workload against one of them, and against itself."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from math import expm1
 
 import numpy as np
 import pandas as pd
 
-from bench.contract import BASELINE, Device
-from report.contrasts import SENTINEL_CONFIDENCE, Contrast, Judged, Measure, decide, pair, sentinels
+from bench.contract import BASELINE
+from report.contrasts import SENTINEL_CONFIDENCE, Judged, Measure, decide
 from report.decisions import SUPERIORITY
-from report.processes import Processes
+from report.material import Material
 from report.statistics import Interval
 
 COLUMNS = (
@@ -25,30 +25,33 @@ SENTINEL_COLUMNS = (
 )
 
 
-def speed_ratios(trials: pd.DataFrame, processes: Processes) -> pd.DataFrame:
-    """Compare the speeds of ``trials`` of training, which are comparable and of one device.
+def speed_ratios(material: Material) -> pd.DataFrame:
+    """Compare the speeds of training: a row for each workload and arm but the one held against.
 
-    A row for each workload and arm but the one they are held against; columns are ``COLUMNS``.
-    Ratios are how many times as fast an arm is, with its interval at 95%. Verdicts are corrected
-    (Holm) for the number of arms of the workload, for each of both quantities on its own.
+    Columns are ``COLUMNS``. Ratios are how many times as fast an arm is, with its interval at 95%.
+    Verdicts are corrected (Holm) for the number of arms of the workload, for each of both
+    quantities on its own.
     """
-    themselves = {contrast.workload: contrast for contrast in sentinels(trials, processes)}
     rows: list[dict[str, object]] = []
-    for workload, group in trials[trials["label"] == ""].groupby("workload", sort=True):
-        sentinel = themselves.get(str(workload))
-        family = [(contrast, sentinel) for contrast in _contrasts(group, processes)]
-        rows += map(_row, decide(family, _device(trials)))
+    for (scenario, workload), arms in material.arms.items():
+        if scenario != "training":
+            continue
+        against = BASELINE if BASELINE in arms else next(iter(arms))
+        found = [material.pair(scenario, workload, arm, against) for arm in arms if arm != against]
+        sentinel = material.sentinels.get(workload)
+        family = [(contrast, sentinel) for contrast in found if contrast is not None]
+        rows += map(_row, decide(family, material.device))
     return pd.DataFrame(rows, columns=pd.Index(COLUMNS))
 
 
-def sentinel_ratios(trials: pd.DataFrame, processes: Processes) -> pd.DataFrame:
+def sentinel_ratios(material: Material) -> pd.DataFrame:
     """Compare arms with themselves: trials labelled ``TWIN`` with those of no label.
 
     A row for each workload that has such trials; columns are ``SENTINEL_COLUMNS``. Intervals are at
     99%; the sentinel holds where that of wall time contains 1.
     """
     rows = []
-    for contrast in sentinels(trials, processes):
+    for contrast in material.sentinels.values():
         interval = contrast.wall.interval(SENTINEL_CONFIDENCE)
         named = (contrast.workload, *contrast.arm, interval.n)
         rows.append(
@@ -60,23 +63,6 @@ def sentinel_ratios(trials: pd.DataFrame, processes: Processes) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=pd.Index(SENTINEL_COLUMNS))
-
-
-def _device(trials: pd.DataFrame) -> Device:
-    return trials["device"].iloc[0]  # type: ignore[no-any-return]
-
-
-def _contrasts(trials: pd.DataFrame, processes: Processes) -> Iterator[Contrast]:
-    """Every arm against the usual one, or the first by name."""
-    arms = {
-        (str(framework), str(mode)): group
-        for (framework, mode), group in trials.groupby(["framework", "mode"], sort=True)
-    }
-    baseline = BASELINE if BASELINE in arms else next(iter(arms))
-    for arm, group in arms.items():
-        if arm != baseline:
-            found = pair(group, arms[baseline], processes)
-            yield from [found] if found else []
 
 
 def _row(judged: Judged) -> dict[str, object]:

@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from bench.contract import TWIN
 from report.again import command
 from report.convergence import Departure, departures
 from report.load import Run
+from report.material import Material
 from report.processes import Processes, described, find_inference, find_processes
 from report.tables import (
     ceiling,
@@ -34,7 +34,6 @@ from report.tables import (
     threads,
 )
 from report.tables.columns import Table
-from report.verdicts import Material
 
 SECTION_KEYS = (
     "dataset",
@@ -207,7 +206,6 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
         return frame[(frame["scenario"] == scenario) & (frame["label"] == "")]
 
     training = of(counted, "training")
-    with_twins = alike[(alike["scenario"] == "training") & alike["label"].isin(("", TWIN))]
     compared = comparison.table(of(ordinary, "training"), training, ceiling.best(training))
     problems += _of_ceiling(compared.rows)
     repeats = compared.rows["compared"]
@@ -216,7 +214,6 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
         trials=ordinary,
         counted=alike,
         processes=processes,
-        results=run.results,
     )
     verdicts, conditions = claims.tables(material)
     return Section(
@@ -232,8 +229,8 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
             verdicts,
             conditions,
             compared,
-            ratios.table(with_twins, processes),
-            ratios.sentinel(with_twins, processes),
+            ratios.table(material),
+            ratios.sentinel(material),
             ceiling.table(training),
             compiling.table(training),
             inference.table(of(counted, "inference"), run.results),

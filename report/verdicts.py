@@ -5,11 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import pandas as pd
-
-from bench.contract import Device
-from bench.records import Result
-from report.processes import Processes
+from report.material import Material
 from report.statistics import Interval
 
 Answer = Literal["supported", "refuted", "inconclusive", "not tested"]
@@ -23,27 +19,12 @@ RULE = (
 """What ``whole`` does, in words."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Material:
-    """The records of one section, which are of one data set and one device."""
-
-    device: Device
-
-    trials: pd.DataFrame
-    """All that are not of the suite itself, as ``report.processes.described`` gives them."""
-    counted: pd.DataFrame
-    """Those of them that ended well and may be compared."""
-    processes: Processes
-    """Of training, and of inference."""
-    results: Mapping[int, Result]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """What one condition shows."""
 
     condition: str
-    """For people: ``tensorflow graph against pytorch eager, listing1, training``."""
+    """For people: ``training listing1, as taught: keras fit faster than pytorch eager``."""
     answer: Answer
     reason: str
     """A clause in plain words."""

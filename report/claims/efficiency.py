@@ -9,16 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from report.contrasts import Arm, Contrast, Judged, decide, pair, sentinels
+from report.contrasts import Arm, Contrast, Judged, decide
 from report.decisions import MINIMUM_BLOCKS, Verdict
+from report.material import Material
 from report.processes import Processes
-from report.verdicts import Answer, Claim, Finding, Material
+from report.verdicts import Answer, Claim, Finding
 
 CLAIMED = ("tensorflow", "keras")
 """Said to be faster than ``AGAINST``."""
 BESIDE = ("jax",)
 """Not in the article, and not primary."""
 AGAINST = "pytorch"
+SCENARIOS = ("training", "inference")
+"""That have a speed."""
 PRIMARY = (("training", "listing1"), ("training", "listing3"))
 """What the article does, and with which networks."""
 TAUGHT: Mapping[str, str] = {
@@ -62,19 +65,9 @@ def judge(material: Material) -> Iterator[Finding]:
 
 
 def _conditions(material: Material) -> Iterator[_Condition]:
-    ordinary = material.counted[material.counted["label"] == ""]
-    speeds = ordinary[ordinary["scenario"].isin(("training", "inference"))]
-    training = material.counted[material.counted["scenario"] == "training"]
-    itself = {("training", of.workload): of for of in sentinels(training, material.processes)}
-    found = {
-        (str(scenario), str(workload)): {
-            (str(framework), str(mode)): own
-            for (framework, mode), own in group.groupby(["framework", "mode"], sort=True)
-        }
-        for (scenario, workload), group in speeds.groupby(["scenario", "workload"], sort=True)
-    }
-    for scenario, workload in dict.fromkeys((*PRIMARY, *sorted(found, reverse=True))):
-        arms = found.get((scenario, workload), {})
+    measured = [cell for cell in sorted(material.arms, reverse=True) if cell[0] in SCENARIOS]
+    for scenario, workload in dict.fromkeys((*PRIMARY, *measured)):
+        arms = material.arms.get((scenario, workload), {})
         for setting in SETTINGS:
             for framework in (*CLAIMED, *BESIDE):
                 arm, against = (
@@ -82,13 +75,12 @@ def _conditions(material: Material) -> Iterator[_Condition]:
                 )
                 sides = [side for side in (arm, against) if side not in arms]
                 missing = [_missing(side, scenario, workload, material.trials) for side in sides]
-                contrast = None if sides else pair(arms[arm], arms[against], material.processes)
                 yield _Condition(
                     name=f"{scenario} {workload}, {setting}: "
-                    f"{' '.join(arm).strip()} faster than {' '.join(against).strip()}",
+                    f"{_shown(arm)} faster than {_shown(against)}",
                     primary=(scenario, workload) in PRIMARY and framework in CLAIMED,
-                    contrast=contrast,
-                    sentinel=itself.get((scenario, workload)),
+                    contrast=material.pair(scenario, workload, arm, against),
+                    sentinel=material.sentinels.get(workload) if scenario == "training" else None,
                     missing="; ".join(missing) or "no block has both",
                 )
 
@@ -115,9 +107,13 @@ def _missing(arm: Arm, scenario: str, workload: str, trials: pd.DataFrame) -> st
         & (trials["mode"].isin([mode]) if mode else True)
     ]
     if not len(asked):
-        return f"{' '.join(arm).strip()} was not measured"
+        return f"{_shown(arm)} was not measured"
     ends = ", ".join(sorted(set(asked["status"]) - {"ok"})) or "not comparable with the others"
-    return f"no trial of {' '.join(arm).strip()} counts ({ends})"
+    return f"no trial of {_shown(arm)} counts ({ends})"
+
+
+def _shown(arm: Arm) -> str:
+    return " ".join(filter(None, arm))
 
 
 def _finding(condition: _Condition, judged: Judged | None) -> Finding:

@@ -7,6 +7,7 @@ itself, so PyTorch is held against the middle one of the other frameworks.
 from collections.abc import Iterator
 from statistics import median
 
+from report.material import Material
 from report.proxies import (
     CHANGED,
     COMPLEXITY,
@@ -18,7 +19,7 @@ from report.proxies import (
     compare,
 )
 from report.source import PACKAGES, read
-from report.verdicts import Claim, Finding, Material
+from report.verdicts import Claim, Finding
 
 FRAMEWORK = "pytorch"
 READABLE = (LINES, COMPLEXITY, DIFFICULTY)

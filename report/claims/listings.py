@@ -6,8 +6,9 @@ Judged by running it: a condition for each file of ``listings/``, which holds if
 from collections.abc import Iterator
 
 from report.listings import load
+from report.material import Material
 from report.text import plain
-from report.verdicts import Claim, Finding, Material
+from report.verdicts import Claim, Finding
 
 BESIDE = ("listing1_builds",)
 """No training yet, so they hold or not without telling."""

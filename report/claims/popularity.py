@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from report.verdicts import Claim, Finding, Material
+from report.material import Material
+from report.verdicts import Claim, Finding
 
 
 def judge(_material: Material) -> Iterator[Finding]:

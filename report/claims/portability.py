@@ -7,8 +7,9 @@ index (``report.platforms``), of four platforms, with and without CUDA.
 
 from collections.abc import Iterator
 
+from report.material import Material
 from report.platforms import asked, installs, load
-from report.verdicts import Answer, Claim, Finding, Material
+from report.verdicts import Answer, Claim, Finding
 
 CLAIMED = ("pytorch", "keras")
 """Said to need CUDA."""

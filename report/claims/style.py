@@ -5,9 +5,10 @@ Judged by proxies (``report.proxies``) of this suite's own implementations.
 
 from collections.abc import Iterator
 
+from report.material import Material
 from report.proxies import CONSISTENCY, LINES, MODULES, NAMES, Proxy, compare
 from report.source import read
-from report.verdicts import Claim, Finding, Material
+from report.verdicts import Claim, Finding
 
 CLAIMED = ("tensorflow", "keras")
 BESIDE = ("jax",)

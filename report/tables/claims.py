@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from report.claims import CLAIMS
+from report.material import Material
 from report.tables.columns import Column, Table, digits, limits, ratio, spread, text
-from report.verdicts import RULE, Claim, Finding, Material, whole
+from report.verdicts import RULE, Claim, Finding, whole
 
 KEY = "verdicts"
 CONDITIONS_KEY = "conditions"

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from report.material import Material
 from report.mistakes import changed
 from report.tables.columns import ARM, WORKLOAD, Column, Table, limits, ratio, spread, text
-from report.verdicts import Material
 
 KEY = "mistakes"
 
@@ -40,24 +40,27 @@ _COLUMNS = (
 
 def table(material: Material) -> Table:
     """A row for each mistake and comparison that it can be made on."""
-    rows = [
-        {
-            "mistake": found.mistake.name,
-            "workload": found.ours.contrast.workload,
-            "framework": found.arm[0],
-            "mode": found.arm[1],
-            "against": " ".join(found.against),
-            "printed": found.printed.ratio,
-            "says": found.printed.says,
-            **limits("ours", found.ours.interval.as_ratio()),
-            "verdict": found.ours.verdict.decision,
-            "provisional": found.ours.verdict.provisional
-            and found.ours.verdict.decision != "inconclusive",
-            "example": found.mistake.example,
-            "link": found.mistake.link,
-        }
-        for found in changed(material)
-    ]
+    rows = []
+    for found in changed(material):
+        printed = found.mistake.make(found.made_on)
+        framework, mode = found.made_on.arm
+        verdict = found.ours.verdict
+        rows.append(
+            {
+                "mistake": found.mistake.name,
+                "workload": found.made_on.workload,
+                "framework": framework,
+                "mode": mode,
+                "against": " ".join(found.made_on.against),
+                "printed": printed.ratio,
+                "says": printed.says,
+                **limits("ours", found.ours.interval.as_ratio()),
+                "verdict": verdict.decision,
+                "provisional": verdict.provisional and verdict.decision != "inconclusive",
+                "example": found.mistake.example,
+                "link": found.mistake.link,
+            }
+        )
     keys = pd.Index(list(dict.fromkeys(key for column in _COLUMNS for key in column.keys)))
     return Table(
         key=KEY,

@@ -1,10 +1,9 @@
 """How many times as fast one arm is as another, and whether the run tells an arm from itself."""
 
 import numpy as np
-import pandas as pd
 
 from report.decisions import MINIMUM_BLOCKS
-from report.processes import Processes
+from report.material import Material
 from report.ratios import sentinel_ratios, speed_ratios
 from report.tables.columns import ARM, WORKLOAD, Column, Table, digits, ratio, spread, text
 
@@ -87,19 +86,17 @@ _SENTINEL = (
 )
 
 
-def table(compared: pd.DataFrame, processes: Processes) -> Table:
+def table(material: Material) -> Table:
     """How many times as fast as one of them the other arms of each workload are."""
-    rows = speed_ratios(compared, processes)
     columns = (WORKLOAD, ARM, *_RATIOS)
-    return Table(key=KEY, title="Speed as a ratio", columns=columns, rows=rows)
+    return Table(key=KEY, title="Speed as a ratio", columns=columns, rows=speed_ratios(material))
 
 
-def sentinel(compared: pd.DataFrame, processes: Processes) -> Table:
+def sentinel(material: Material) -> Table:
     """An arm held against itself, where it was run twice."""
-    rows = sentinel_ratios(compared, processes)
     return Table(
         key=SENTINEL_KEY,
         title="Sentinel: an arm against itself",
         columns=(WORKLOAD, ARM, *_SENTINEL),
-        rows=rows,
+        rows=sentinel_ratios(material),
     )

@@ -10,6 +10,7 @@ import pytest
 from bench.contract import TWIN
 from bench.records import Record
 from report.load import load_run
+from report.material import Material
 from report.processes import find_processes
 from report.ratios import (
     COLUMNS,
@@ -24,13 +25,23 @@ Writer = Callable[..., Path]
 Ratios = Callable[[Sequence[Record]], pd.DataFrame]
 
 
+def material(folder: Path) -> Material:
+    """All trials of a run, which may be compared."""
+    run = load_run(folder)
+    return Material(
+        device=run.trials["device"].iloc[0],
+        trials=run.trials,
+        counted=run.trials,
+        processes=find_processes(run),
+    )
+
+
 @pytest.fixture
 def ratios_of(write_run: Writer) -> Ratios:
     names = count()
 
     def ratios(records: Sequence[Record]) -> pd.DataFrame:
-        run = load_run(write_run(records, name=f"run {next(names)}"))
-        return speed_ratios(run.trials, find_processes(run))
+        return speed_ratios(material(write_run(records, name=f"run {next(names)}")))
 
     return ratios
 
@@ -38,8 +49,7 @@ def ratios_of(write_run: Writer) -> Ratios:
 @pytest.fixture
 def sentinels_of(write_run: Writer) -> Ratios:
     def ratios(records: Sequence[Record]) -> pd.DataFrame:
-        run = load_run(write_run(records, name="sentinel"))
-        return sentinel_ratios(run.trials, find_processes(run))
+        return sentinel_ratios(material(write_run(records, name="sentinel")))
 
     return ratios
 
@@ -278,6 +288,5 @@ def test_a_coarse_run_proves_no_equality(make_record: Builder, ratios_of: Ratios
 def test_a_report_rebuilt_is_the_same(
     full_records: list[Record], write_run: Writer, ratios_of: Ratios
 ) -> None:
-    again = load_run(write_run(full_records[::-1], name="again"))
-    rebuilt = speed_ratios(again.trials, find_processes(again))
+    rebuilt = speed_ratios(material(write_run(full_records[::-1], name="again")))
     pd.testing.assert_frame_equal(ratios_of(full_records), rebuilt)

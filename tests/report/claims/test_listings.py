@@ -10,7 +10,8 @@ from bench.listings import condition, scripts
 from report import listings as audits
 from report.claims import listings
 from report.listings import load
-from report.verdicts import Finding, Material, whole
+from report.material import Material
+from report.verdicts import Finding, whole
 
 Judge = Callable[[Path], list[Finding]]
 
@@ -20,7 +21,7 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
     def found(path: Path) -> list[Finding]:
         monkeypatch.setattr(listings, "load", lambda: load(path))
         nothing = pd.DataFrame()
-        material = Material(device="cpu", trials=nothing, counted=nothing, processes={}, results={})
+        material = Material(device="cpu", trials=nothing, counted=nothing, processes={})
         return list(listings.judge(material))
 
     return found

@@ -4,16 +4,17 @@ import pandas as pd
 import pytest
 
 from report.claims import CLAIMS, flexible_readable, style
+from report.material import Material
 from report.proxies import compare
 from report.source import read
-from report.verdicts import Finding, Material
+from report.verdicts import Finding
 
 
 @pytest.fixture
 def material() -> Material:
     """No record at all: none is needed."""
     nothing = pd.DataFrame()
-    return Material(device="cpu", trials=nothing, counted=nothing, processes={}, results={})
+    return Material(device="cpu", trials=nothing, counted=nothing, processes={})
 
 
 def by_condition(findings: list[Finding]) -> dict[str, Finding]:
