@@ -10,8 +10,9 @@ from rich.console import Console
 
 from bench.errors import UserError
 from bench.records import RECORDS
-from report.page import PAGE, print_tables, write_report
+from report.console import print_tables
 from report.text import plain
+from report.write import PAGE, write_report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

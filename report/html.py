@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 from report.about import about
 from report.figures import Figure
 from report.language import Catalogue
+from report.overview import APART, SPREAD, TABLES, Report
 from report.sections import Section
 from report.tables import claims as claim_tables
 from report.tables.columns import ARM, ARM_KEYS, WORKLOAD, Column, Table, text
@@ -43,23 +44,6 @@ SAID = frozenset(
     )
 )
 """Columns whose cells are the report's own words."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """What the page opens and closes with; texts."""
-
-    name: str
-    status: str
-    duty: str
-    resume: str
-    warnings: Sequence[str]
-    spread: str
-    apart: str
-    tables_folder: str
-    place: str
-    records: Sequence[str]
-    """Files, of the only run or of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,18 +73,9 @@ class _Head:
     numeric: bool
 
 
-def page(
-    opening: Opening,
-    sections: Sequence[Section],
-    drawn: Sequence[Sequence[Figure]],
-    trials: pd.DataFrame,
-    catalogue: Catalogue,
-) -> str:
-    """The whole page, in English and in the language of ``catalogue``.
-
-    ``drawn`` are the figures of each section, ``trials`` those of the run, in the order of its
-    records.
-    """
+def page(report: Report, catalogue: Catalogue) -> str:
+    """The whole page, in English and in the language of ``catalogue``."""
+    trials = report.run.trials
     listed = len(trials) <= MOST_TRIALS
     arms = _arms(trials) if listed else {}
     environment = jinja2.Environment(
@@ -111,17 +86,20 @@ def page(
     )
     environment.filters["both"] = partial(_both, catalogue)
     environment.filters["perhaps"] = partial(_perhaps, catalogue)
-    environment.globals["in_charts"] = partial(_in_charts, catalogue)
-    parts = [
-        _section(section, [_figure(figure, number) for figure in own], number, arms)
-        for number, (section, own) in enumerate(zip(sections, drawn, strict=True), start=1)
-    ]
     return environment.get_template("index.html.j2").render(
-        **{name: getattr(opening, name) for name in Opening.__slots__},
-        sections=parts,
-        all_figures=[{"spec": figure.spec} for own in drawn for figure in own],
+        report=report,
+        sections=[
+            _section(section, [_figure(figure, number) for figure in own], number, arms)
+            for number, (section, own) in enumerate(
+                zip(report.sections, report.figures, strict=True), start=1
+            )
+        ],
         trials=_trials(trials) if listed and len(trials) else None,
         rule=RULE,
+        spread=SPREAD,
+        apart=APART,
+        tables_folder=TABLES,
+        chart_texts=_chart_texts(catalogue, report.figures),
         libraries=_libraries(),
         style=_asset("page.css"),
         script=_asset("page.js"),
@@ -150,21 +128,20 @@ def _spans(text: str, translated: str | None) -> Markup:
     return spans.format(text, translated)
 
 
-def _in_charts(catalogue: Catalogue, figures: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _chart_texts(catalogue: Catalogue, drawn: Sequence[Sequence[Figure]]) -> dict[str, str]:
     """Translations of what the charts say; what has none is a name or a number."""
-    said = {text for figure in figures for text in _texts(figure["spec"])}
+    said = {text for own in drawn for figure in own for text in _texts(figure.spec)}
     pairs = ((text, catalogue.translate(text)) for text in sorted(said))
     return {text: translated for text, translated in pairs if translated is not None}
 
 
 def _texts(spec: object) -> Iterator[str]:
-    """Every string in a specification that may be shown."""
+    """Every string in a specification, shown or not."""
     if isinstance(spec, str):
         yield spec
     elif isinstance(spec, Mapping):
-        for key, value in spec.items():
-            if key not in {"$schema", "type", "field", "mark"}:
-                yield from _texts(value)
+        for value in spec.values():
+            yield from _texts(value)
     elif isinstance(spec, Sequence):
         for value in spec:
             yield from _texts(value)
@@ -267,7 +244,7 @@ def _grid(table: Table, key: str, arms: Mapping[tuple[str, ...], str]) -> dict[s
             title=column.title,
             unit=column.unit,
             arrow=column.arrow,
-            numeric=_numeric(column, table),
+            numeric=table.numeric(column),
         )
         for column in shown
     ]
@@ -284,10 +261,6 @@ def _grid(table: Table, key: str, arms: Mapping[tuple[str, ...], str]) -> dict[s
             {"title": column.title, "text": column.meaning} for column in shown if column.meaning
         ],
     }
-
-
-def _numeric(column: Column, table: Table) -> bool:
-    return bool(pd.api.types.is_numeric_dtype(table.rows[column.keys[0]]))
 
 
 def _cell(column: Column, value: object, cell: tuple[str, str], *, linked: bool) -> _Cell:

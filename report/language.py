@@ -14,9 +14,6 @@ from functools import cached_property
 from importlib.resources import files
 from typing import final
 
-LANGUAGES = {"zh": "中文"}
-"""Those that there is a catalogue of, and what they call themselves. English needs none."""
-
 _PLACE = re.compile(r"\{(\w+)(?::(number|list|clauses))?\}")
 _NUMBER = r"[-+]?[\d.,]+(?:e[-+]?\d+)?%?|inf"
 _JOINED = {"list": ", ", "clauses": "; "}
@@ -61,7 +58,7 @@ class Catalogue:
 
     @classmethod
     def load(cls, language: str) -> "Catalogue":
-        """Read the catalogue of one of ``LANGUAGES``."""
+        """Read a language's catalogue: ``zh`` for Chinese."""
         path = files("report").joinpath("texts", f"{language}.toml")
         return cls(**tomllib.loads(path.read_text(encoding="utf-8")))
 

@@ -10,7 +10,7 @@ import pytest
 
 from bench.records import RECORDS
 from report import calibration
-from report.page import REPORT, write_report
+from report.write import REPORT, write_report
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = [*ROOT.glob("locks/*.txt"), *ROOT.glob("impls/*/requirements.*.txt")]

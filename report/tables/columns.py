@@ -66,6 +66,10 @@ class Table:
             column for column in self.columns if self.rows[column.keys[0]].notna().to_numpy().any()
         )
 
+    def numeric(self, column: Column) -> bool:
+        """Whether a column is numbers, to be aligned at their ends."""
+        return bool(pd.api.types.is_numeric_dtype(self.rows[column.keys[0]]))
+
     def cells(self, columns: Sequence[Column]) -> Iterator[tuple[Cell, ...]]:
         """Rows as shown, one cell for each of ``columns``."""
         return zip(

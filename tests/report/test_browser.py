@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.records import Record
-from report.page import PAGE, write_report
+from report.write import PAGE, write_report
 
 Writer = Callable[..., Path]
 Opener = Callable[..., Page]
@@ -80,10 +80,11 @@ def test_a_table_sorts_by_numbers(opened: Opener) -> None:
 
     before = numbers()
     heading.click()
-    page.wait_for_function("() => document.querySelector('#comparison-1 th[aria-sort]')")
+    page.wait_for_selector("#comparison-1 th[aria-sort=ascending]")
     assert numbers() == sorted(before)
     assert numbers() != before
     heading.click()
+    page.wait_for_selector("#comparison-1 th[aria-sort=descending]")
     assert numbers() == sorted(before, reverse=True)
 
 

@@ -9,7 +9,8 @@ import pytest
 from bench.records import Record
 from report import html
 from report.mistakes import MISTAKES
-from report.page import FIGURES, PAGE, SUMMARY, write_report
+from report.overview import FIGURES
+from report.write import PAGE, SUMMARY, write_report
 
 Builder = Callable[..., Record]
 Writer = Callable[..., Path]

@@ -10,8 +10,10 @@ from rich.console import Console
 
 from bench.errors import UserError
 from bench.records import RECORDS, Record
-from report.page import FIGURES, PAGE, REPORT, SUMMARY, TABLES, print_tables, write_report
+from report.console import print_tables
+from report.overview import FIGURES, TABLES
 from report.sections import TABLE_KEYS
+from report.write import PAGE, REPORT, SUMMARY, write_report
 
 Builder = Callable[..., Record]
 Writer = Callable[..., Path]

@@ -1,0 +1,112 @@
+"""Write a report into its folder.
+
+``index.html`` for readers, ``report.md`` with its figures for a repository, ``tables/*.csv`` and
+``summary.json`` for programs.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import files
+from bench.errors import UserError
+from report import html, markdown
+from report.figures import KINDS
+from report.language import Catalogue
+from report.load import load_runs
+from report.overview import FIGURES, TABLES, Report, arrange
+from report.sections import TABLE_KEYS, Section
+from report.tables import claims
+from report.tables.columns import Table
+
+REPORT = "report.md"
+PAGE = "index.html"
+SUMMARY = "summary.json"
+
+
+def write_report(runs: Sequence[Path], folder: Path) -> Report:
+    """Write a report of ``runs`` into ``folder``, replacing older ones.
+
+    Every file is whole at any time. Raises ``UserError`` as ``load_runs`` does, or when the folder
+    cannot be written to.
+    """
+    report = arrange(load_runs(runs))
+    written = {
+        **{
+            f"{TABLES}/{number}-{table.key}.csv": _csv(section, table)
+            for number, section in enumerate(report.sections, start=1)
+            for table in section.tables
+        },
+        **{
+            f"{FIGURES}/{number}-{figure.key}.svg": figure.svg()
+            for number, of_section in enumerate(report.figures, start=1)
+            for figure in of_section
+        },
+        SUMMARY: json.dumps(_summary(report), indent=1, allow_nan=False) + "\n",
+        REPORT: markdown.page(report),
+        PAGE: html.page(report, Catalogue.load("zh")),
+    }
+    try:
+        for name in (TABLES, FIGURES):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        for name, text in written.items():
+            files.replace(folder / name, text)
+        for path in (*folder.glob(f"{TABLES}/*.csv"), *folder.glob(f"{FIGURES}/*.svg")):
+            name = path.relative_to(folder).as_posix()
+            if name not in written and _OURS.fullmatch(name):
+                path.unlink()
+    except OSError as error:
+        raise UserError(f"{folder}: cannot write the report ({error.strerror})") from None
+    return report
+
+
+_OURS = re.compile(
+    rf"{TABLES}/\d+-({'|'.join(TABLE_KEYS)})\.csv|{FIGURES}/\d+-({'|'.join(KINDS)})-[\w.-]+\.svg"
+)
+"""Names of what earlier reports left; other files in the folder are not ours to delete."""
+
+
+def _summary(report: Report) -> dict[str, Any]:
+    """Verdicts and their conditions, for programs; what is not known is null."""
+    return {
+        "run": report.name,
+        "status": report.status,
+        "warnings": list(report.warnings),
+        "sections": [
+            {
+                "identity": {key: _json(value) for key, value in section.identity.items()},
+                **{
+                    key: [
+                        {name: _json(value) for name, value in row.items()}
+                        for row in section[key].rows.to_dict("records")
+                    ]
+                    for key in (claims.KEY, claims.CONDITIONS_KEY)
+                },
+            }
+            for section in report.sections
+        ],
+    }
+
+
+def _json(value: object) -> object:
+    """A value of a table as JSON has it: neither NaN nor infinite, and no type of NumPy's."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _csv(section: Section, table: Table) -> str:
+    """Render as CSV the rows, each with what identifies its section, in full precision."""
+    keys = dict.fromkeys(key for column in table.columns for key in column.keys)
+    rows = table.rows[list(keys)].copy()
+    for place, (key, value) in enumerate(section.identity.items()):
+        rows.insert(place, key, value)
+    for key in rows.select_dtypes("str").columns:
+        # A spreadsheet would run text that begins like a formula.
+        rows[key] = rows[key].str.replace(r"^(?=[=+\-@])", "'", regex=True)
+    return rows.to_csv(index=False, lineterminator="\n")
