@@ -27,23 +27,6 @@ from report.verdicts import RULE
 
 MOST_TRIALS = 2_000
 """Listed on the page, a row each; of more there is only the file."""
-SAID = frozenset(
-    (
-        "mistake",
-        "says",
-        "example",
-        "reason",
-        "condition",
-        "statement",
-        "counts",
-        "primary",
-        "by",
-        "calibration",
-        "holds",
-        "status",
-    )
-)
-"""Columns whose cells are the report's own words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,17 +249,17 @@ def _grid(table: Table, key: str, arms: Mapping[tuple[str, ...], str]) -> dict[s
 def _cell(column: Column, value: object, cell: tuple[str, str], *, linked: bool) -> _Cell:
     """As shown; ``value`` is the first of what it is made from."""
     shown, aside = map(plain, cell)
-    if column.keys[0] == "records" and linked and isinstance(value, str):
+    if column.holds == "records" and linked and isinstance(value, str):
         links = (_Link(to=f"#{_anchor(record)}", text=record) for record in value.split())
         return _Cell(text="", links=tuple(links))
-    if column.keys[0] == "link":
+    if column.holds == "link":
         return _Cell(text="", links=(_Link(to=str(value), text=shown),))
-    if column.keys[0] == "verdict":
+    if column.holds == "verdict":
         return _Cell(text=shown, aside=aside, badge=str(value).replace(" ", "-"), said=True)
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
         order = float(value) if np.isfinite(value) else -1.0
         return _Cell(text=shown, aside=aside, numeric=True, order=order)
-    return _Cell(text=shown, aside=aside, said=column.keys[0] in SAID and shown != "-")
+    return _Cell(text=shown, aside=aside, said=column.holds == "words" and shown != "-")
 
 
 def _arms(trials: pd.DataFrame) -> dict[tuple[str, ...], str]:
@@ -300,7 +283,7 @@ _TRIALS = (
     Column(keys=("scenario",), title="scenario", show=text),
     Column(keys=("label",), title="label", show=text),
     Column(keys=("block",), title="block", show=text),
-    Column(keys=("status",), title="status", show=text),
+    Column(keys=("status",), title="status", show=text, holds="words"),
     Column(keys=("seconds",), title="process", unit="s", show=lambda value: (f"{value:.1f}", "")),
     Column(
         keys=("deviation",),

@@ -65,6 +65,13 @@ DIFFICULTY = Proxy(
     meaning="radon's index of 0 to 100, mean over the networks, taken from 100",
     digits=1,
 )
+VOLUME = Proxy(
+    key="volume",
+    title="Halstead volume",
+    value=lambda source: sum(of.volume for of in source.networks.values()),
+    meaning="of the same, by radon, which counts Python's operators only: calls weigh nothing, so "
+    "it is no part of a verdict",
+)
 CHANGED = Proxy(
     key="changed",
     title="lines changed",
@@ -88,7 +95,7 @@ PRECISION = _statements("precision")
 OPTIMIZER = _statements("optimizer")
 
 PROXIES = (
-    *(CONSISTENCY, NAMES, MODULES, LINES, COMPLEXITY, DIFFICULTY),
+    *(CONSISTENCY, NAMES, MODULES, LINES, COMPLEXITY, VOLUME, DIFFICULTY),
     *(CHANGED, MODE, PRECISION, OPTIMIZER),
 )
 """In the order in which they are shown."""

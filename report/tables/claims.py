@@ -7,7 +7,7 @@ import pandas as pd
 
 from report.claims import CLAIMS
 from report.material import Material
-from report.tables.columns import Column, Table, digits, limits, ratio, spread, text
+from report.tables.columns import Column, Table, digits, frame, judged, limits, ratio, spread, text
 from report.verdicts import RULE, Claim, Finding, whole
 
 KEY = "verdicts"
@@ -23,23 +23,25 @@ _VERDICT = Column(
         verdict,
         "provisional" if provisional else caveat,
     ),
+    holds="verdict",
     meaning=RULE,
 )
 
 _VERDICTS = (
     _CLAIM,
-    Column(keys=("statement",), title="that", show=text),
+    Column(keys=("statement",), title="that", show=text, holds="words"),
     _VERDICT,
-    Column(keys=("counts",), title="because", show=text),
+    Column(keys=("counts",), title="because", show=text, holds="words"),
 )
 
 _CONDITIONS = (
     _CLAIM,
-    Column(keys=("condition",), title="condition", show=text),
+    Column(keys=("condition",), title="condition", show=text, holds="words"),
     Column(
         keys=("primary",),
         title="primary",
         show=text,
+        holds="words",
         meaning="declared to count for the verdict; the others stand beside it, corrected (Holm) "
         "among themselves",
     ),
@@ -52,9 +54,10 @@ _CONDITIONS = (
     Column(
         keys=("verdict", "provisional"),
         title="verdict",
-        show=lambda verdict, provisional: (verdict, "provisional" if provisional else ""),
+        show=judged,
+        holds="verdict",
     ),
-    Column(keys=("reason",), title="why", show=text),
+    Column(keys=("reason",), title="why", show=text, holds="words"),
     Column(
         keys=("minutes",),
         title="settled by",
@@ -67,6 +70,7 @@ _CONDITIONS = (
         keys=("records",),
         title="records",
         show=text,
+        holds="records",
         meaning="the evidence: lines of records.jsonl, after the number of the run where there are "
         "several",
     ),
@@ -82,13 +86,13 @@ def tables(material: Material) -> tuple[Table, Table]:
             key=KEY,
             title="Verdicts",
             columns=_VERDICTS,
-            rows=_frame([_verdict(claim, findings[claim.key]) for claim in claims], _VERDICTS),
+            rows=frame([_verdict(claim, findings[claim.key]) for claim in claims], _VERDICTS),
         ),
         Table(
             key=CONDITIONS_KEY,
             title="Conditions of the verdicts",
             columns=_CONDITIONS,
-            rows=_frame(
+            rows=frame(
                 [
                     row
                     for key, of in findings.items()
@@ -99,11 +103,6 @@ def tables(material: Material) -> tuple[Table, Table]:
             page_only=True,
         ),
     )
-
-
-def _frame(rows: list[dict[str, object]], columns: tuple[Column, ...]) -> pd.DataFrame:
-    keys = dict.fromkeys(key for column in columns for key in column.keys)
-    return pd.DataFrame(rows, columns=pd.Index(keys))
 
 
 def _verdict(claim: Claim, findings: list[Finding]) -> dict[str, object]:

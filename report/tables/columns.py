@@ -1,6 +1,6 @@
 """Tables as data: columns that know how they are shown, and the formats they share."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isinf, isnan
 from typing import Literal, cast
@@ -31,6 +31,9 @@ class Column:
     better: Literal["higher", "lower"] | None = None
     page_only: bool = False
     """Left out on a terminal, which is narrow."""
+    holds: Literal["data", "words", "verdict", "records", "link"] = "data"
+    """What the cells are: numbers and names, or words of the report's own, a verdict among them,
+    or records by their names, or an address."""
     meaning: str = ""
     """For the reader who did not write the benchmark; empty where the title says it all."""
 
@@ -82,6 +85,17 @@ class Table:
             ),
             strict=True,
         )
+
+
+def frame(rows: Sequence[Mapping[str, object]], columns: Sequence[Column]) -> pd.DataFrame:
+    """Rows that have every key of every column, also where there are none."""
+    keys = dict.fromkeys(key for column in columns for key in column.keys)
+    return pd.DataFrame(rows, columns=pd.Index(keys))
+
+
+def judged(verdict: str, provisional: bool) -> Cell:
+    """A verdict, and whether it is of too few blocks to be sure of."""
+    return verdict, "provisional" if provisional else ""
 
 
 def text(value: str | float | None) -> Cell:

@@ -32,7 +32,7 @@ def unfinished(trials: pd.DataFrame) -> Table:
         ARM,
         Column(keys=("scenario", "label", "trial_batch_size"), title="scenario", show=_scenario),
         Column(keys=("block",), title="block", show=text),
-        Column(keys=("status",), title="status", show=text),
+        Column(keys=("status",), title="status", show=text, holds="words"),
         Column(keys=("message",), title="message", show=text),
     )
     rows = trials.assign(

@@ -1,16 +1,26 @@
 """The run's comparisons with published mistakes in them, beside those without."""
 
 import numpy as np
-import pandas as pd
 
 from report.material import Material
 from report.mistakes import changed
-from report.tables.columns import ARM, WORKLOAD, Column, Table, limits, ratio, spread, text
+from report.tables.columns import (
+    ARM,
+    WORKLOAD,
+    Column,
+    Table,
+    frame,
+    judged,
+    limits,
+    ratio,
+    spread,
+    text,
+)
 
 KEY = "mistakes"
 
 _COLUMNS = (
-    Column(keys=("mistake",), title="mistake", show=text),
+    Column(keys=("mistake",), title="mistake", show=text, holds="words"),
     WORKLOAD,
     ARM,
     Column(keys=("against",), title="held against", show=text),
@@ -20,7 +30,7 @@ _COLUMNS = (
         show=lambda value: (f"{value:.2f}", ""),
         meaning="how many times as fast, as the mistake has it",
     ),
-    Column(keys=("says",), title="and says", show=text),
+    Column(keys=("says",), title="and says", show=text, holds="words"),
     Column(
         keys=spread("ours"),
         title="without it",
@@ -31,10 +41,11 @@ _COLUMNS = (
     Column(
         keys=("verdict", "provisional"),
         title="verdict",
-        show=lambda verdict, provisional: (verdict, "provisional" if provisional else ""),
+        show=judged,
+        holds="verdict",
     ),
-    Column(keys=("example",), title="published in", show=text),
-    Column(keys=("link",), title="link", show=text),
+    Column(keys=("example",), title="published in", show=text, holds="words"),
+    Column(keys=("link",), title="link", show=text, holds="link"),
 )
 
 
@@ -61,11 +72,10 @@ def table(material: Material) -> Table:
                 "link": found.mistake.link,
             }
         )
-    keys = pd.Index(list(dict.fromkeys(key for column in _COLUMNS for key in column.keys)))
     return Table(
         key=KEY,
         title="What changes the answer",
         columns=_COLUMNS,
-        rows=pd.DataFrame(rows, columns=keys).astype({"printed": np.float64}),
+        rows=frame(rows, _COLUMNS).astype({"printed": np.float64}),
         page_only=True,
     )

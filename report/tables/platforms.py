@@ -1,9 +1,7 @@
 """Where frameworks install."""
 
-import pandas as pd
-
 from report.platforms import load
-from report.tables.columns import Column, Table, text
+from report.tables.columns import Column, Table, frame, text
 
 KEY = "platforms"
 
@@ -48,11 +46,10 @@ def table(frameworks: frozenset[str]) -> Table:
         for framework, platform, cuda in answers
         if not cuda
     ]
-    keys = pd.Index([column.keys[0] for column in columns])
     return Table(
         key=KEY,
         title="Where they install",
         columns=columns,
-        rows=pd.DataFrame(rows, columns=keys),
+        rows=frame(rows, columns),
         page_only=True,
     )

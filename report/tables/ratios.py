@@ -5,7 +5,7 @@ import numpy as np
 from report.decisions import MINIMUM_BLOCKS
 from report.material import Material
 from report.ratios import sentinel_ratios, speed_ratios
-from report.tables.columns import ARM, WORKLOAD, Column, Table, digits, ratio, spread, text
+from report.tables.columns import ARM, WORKLOAD, Column, Table, digits, judged, ratio, spread, text
 
 KEY = "ratios"
 SENTINEL_KEY = "sentinel"
@@ -32,6 +32,7 @@ _RATIOS = (
         keys=("calibration",),
         title="calibration",
         show=text,
+        holds="words",
         page_only=True,
         meaning="whether both arms are shown to leave the calibration alone: only if undisturbed, "
         "and on one thread, may CPU time decide where wall time is inconclusive",
@@ -40,10 +41,10 @@ _RATIOS = (
     Column(
         keys=("verdict", "blocks"),
         title="verdict",
-        show=lambda verdict, blocks: (
-            verdict,
-            "provisional" if blocks < MINIMUM_BLOCKS and verdict != "inconclusive" else "",
+        show=lambda verdict, blocks: judged(
+            verdict, provisional=blocks < MINIMUM_BLOCKS and verdict != "inconclusive"
         ),
+        holds="verdict",
         meaning="whether it is faster or slower by more than the margin, or equal within it, at "
         "confidences corrected (Holm) for the number of the workload's arms; provisional with "
         f"fewer than {MINIMUM_BLOCKS} blocks. Inconclusive is not equal",
@@ -52,9 +53,10 @@ _RATIOS = (
         keys=("by",),
         title="by",
         show=text,
+        holds="words",
         meaning="what the verdict is of; wall time wherever that decides",
     ),
-    Column(keys=("reason",), title="why", show=text, page_only=True),
+    Column(keys=("reason",), title="why", show=text, page_only=True, holds="words"),
     Column(
         keys=("detectable",),
         title="detectable",
@@ -82,7 +84,7 @@ _SENTINEL = (
     ),
     Column(keys=spread("normalised"), title="itself by CPU time", show=ratio),
     Column(keys=("blocks",), title="blocks", show=text),
-    Column(keys=("holds",), title="contains 1", show=text),
+    Column(keys=("holds",), title="contains 1", show=text, holds="words"),
 )
 
 

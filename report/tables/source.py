@@ -1,10 +1,8 @@
 """The implementations as source text."""
 
-import pandas as pd
-
 from report.proxies import PROXIES, Proxy
 from report.source import PACKAGES, read
-from report.tables.columns import Cell, Column, Table, text
+from report.tables.columns import Cell, Column, Table, frame, text
 
 KEY = "source"
 
@@ -20,12 +18,11 @@ def table(frameworks: frozenset[str]) -> Table:
         for name in sorted(PACKAGES)
         if name in frameworks
     ]
-    keys = pd.Index([key for column in columns for key in column.keys])
     return Table(
         key=KEY,
         title="Source text of this checkout, as a proxy for style",
         columns=columns,
-        rows=pd.DataFrame(rows, columns=keys),
+        rows=frame(rows, columns),
         page_only=True,
     )
 

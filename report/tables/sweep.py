@@ -14,6 +14,7 @@ from report.tables.columns import (
     WORKLOAD,
     Column,
     Table,
+    frame,
     limits,
     ranged,
     spread,
@@ -98,12 +99,11 @@ def _lines(found: pd.DataFrame, results: Mapping[int, Result]) -> Table:
                 "stopped": "; ".join(sorted(ends)) or None,
             }
         )
-    keys = [key for column in _LINES for key in column.keys]
     return Table(
         key=KEY,
         title="Cost of a step and of an image",
         columns=_LINES,
-        rows=pd.DataFrame(rows, columns=pd.Index(keys)),
+        rows=frame(rows, _LINES),
     )
 
 
