@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from bench.contract import TWIN
 from bench.records import Inference, Record
 from report.load import load_run
 from report.sections import Section, build_sections
@@ -33,46 +32,9 @@ def sections_of(write_run: Writer) -> SectionsOf:
 
 
 @pytest.fixture
-def run(make_record: Builder) -> Callable[..., list[Record]]:
-    """Blocks of arms of both networks, on a machine that is another one in every block."""
-
-    def records(
-        steps: Mapping[str, float],
-        *,
-        blocks: int = 12,
-        noise: float = 0.01,
-        workloads: Sequence[str] = ("listing1", "listing3"),
-        twin: float | None = None,
-        **fields: object,
-    ) -> list[Record]:
-        random = np.random.default_rng(0)
-        found = []
-        for workload in workloads:
-            for block in range(blocks):
-                machine = random.uniform(1, 3)
-                arms = [(name, factor, "") for name, factor in steps.items()]
-                if twin is not None:
-                    arms.append(("pytorch eager", twin, TWIN))
-                for name, factor, label in arms:
-                    framework, mode = name.split()
-                    process = machine * factor * random.uniform(1 - noise, 1 + noise)
-                    seconds = process * random.uniform(0.99, 1.01, 12)
-                    found.append(
-                        make_record(
-                            framework=framework,
-                            mode=mode,
-                            label=label,
-                            workload=workload,
-                            block=block,
-                            inputs=f"{workload} {block}",
-                            chunks=make_chunks(seconds.tolist(), calibration=0.005 * machine),
-                            calibration=0.005 * machine,
-                            **fields,
-                        )
-                    )
-        return found
-
-    return records
+def run(make_blocks: Callable[..., list[Record]]) -> Callable[..., list[Record]]:
+    """Blocks of both of the article's networks."""
+    return partial(make_blocks, workloads=("listing1", "listing3"))
 
 
 def verdict(section: Section, claim: str = "efficiency") -> dict[str, object]:
@@ -269,7 +231,7 @@ def _arm(record: Record) -> str:
 def test_few_blocks_are_provisional(
     run: Callable[..., list[Record]], sections_of: SectionsOf
 ) -> None:
-    (section,) = sections_of(run(FASTER, blocks=6, noise=0.001))
+    (section,) = sections_of(run(FASTER, number=6, noise=0.001))
     found = verdict(section)
     assert (found["verdict"], found["provisional"]) == ("supported", True)
 
