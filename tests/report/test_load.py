@@ -195,6 +195,19 @@ def test_a_record_is_read_as_it_was_written(record: Record) -> None:
         assert parse_record((Path(folder) / RECORDS).read_bytes()) == record
 
 
+@pytest.mark.parametrize("named", ["sweep", "none of ours"])
+def test_what_a_line_seems_to_be_of_does_not_decide_what_it_is(
+    make_record: Callable[..., Record], named: str
+) -> None:
+    values = as_json(make_record())
+    values["measurement"]["software"]["versions"]["scenario"] = named
+    first = {"measurement": values.pop("measurement")} | values
+    record = parse_record(json.dumps(first).encode())
+    assert record.trial.scenario == "training"
+    assert record.measurement is not None
+    assert isinstance(record.measurement.result, Training)
+
+
 def as_json(record: Record) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(json.dumps(asdict(record)))
     return values
