@@ -2,10 +2,11 @@
 
 import sys
 from array import array
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
 from math import inf, nan
 
+import numpy as np
 import pandas as pd
 
 from bench.certificate import Certificate
@@ -17,6 +18,7 @@ from bench.records import (
     GpuState,
     Inference,
     Measurement,
+    Memory,
     Overhead,
     Record,
     Result,
@@ -33,33 +35,33 @@ class Frames:
 
     def __init__(self) -> None:
         self._trials: dict[str, list[object]] = {name: [] for name in COLUMNS}
-        self._epochs = {name: array("d") for name in _EPOCH_COLUMNS}
-        self._chunks = {name: array("d") for name in _CHUNK_COLUMNS}
-        self.results: dict[int, Result] = {}
-        """What trials of other scenarios than training measured, by row of ``trials``."""
+        self._epochs = [array("d") for _ in _EPOCH_COLUMNS]
+        self._series = [array("d") for _ in _SERIES_COLUMNS]
+        self._chunks = [array("d") for _ in _TIMED_COLUMNS]
+        self._results: dict[str, dict[int, Mapping[str, object]]] = {
+            scenario: {} for scenario in RESULT_COLUMNS
+        }
 
     def append(self, record: Record) -> None:
         """Add a record; raise ``ValueError`` for numbers that no trial can have."""
         trial = len(self._trials["run"])
         if record.measurement is not None:
             _check(record.measurement)
-        for name, (_, get) in COLUMNS.items():
-            value = get(record)
-            if isinstance(value, str):
-                value = sys.intern(plain(value))
-            elif isinstance(value, int) and not 0 <= value < 2**63:
-                raise ValueError(f"{name} is out of range")
-            self._trials[name].append(value)
+        for (name, (_, get)), column in zip(COLUMNS.items(), self._trials.values(), strict=True):
+            column.append(_cell(name, get(record)))
         if record.measurement is None:
             return
         result = record.measurement.result
-        if not isinstance(result, Training):
-            self.results[trial] = _printable(result)
-            return
-        for number, epoch in enumerate(result.epochs, start=1):
-            _append_row(self._epochs, {"trial": trial, "epoch": number}, epoch)
-        for number, chunk in enumerate(result.steady.chunks):
-            _append_row(self._chunks, {"trial": trial, "number": number}, chunk)
+        for number, (batch_size, chunks) in enumerate(series_of(result)):
+            _extend(self._series, [(trial, number, batch_size, len(chunks))])
+            _extend(self._chunks, map(_timed, chunks))
+        if isinstance(result, Training):
+            _extend(self._epochs, _epoch_rows(trial, result))
+        elif record.trial.scenario in self._results:
+            self._results[record.trial.scenario][trial] = {
+                name: _cell(f"measurement.result.{name}", value)
+                for name, value in _kept(result).items()
+            }
 
     def trials(self) -> pd.DataFrame:
         """A row for each record, in the order appended, with ``COLUMNS`` and what epochs add."""
@@ -77,14 +79,87 @@ class Frames:
         return _frame(self._epochs, _EPOCH_COLUMNS)
 
     def chunks(self) -> pd.DataFrame:
-        """A row for each chunk of steady training."""
-        return _frame(self._chunks, _CHUNK_COLUMNS)
+        """A row for each chunk that a trial timed, but for those twice as long."""
+        series = _frame(self._series, _SERIES_COLUMNS)
+        known = series.loc[series.index.repeat(series.pop("chunks"))].reset_index(drop=True)
+        number = known.groupby("trial").cumcount()
+        timed = _frame(self._chunks, _TIMED_COLUMNS)
+        return pd.concat([known.assign(number=number), timed], axis="columns")
+
+    def results(self) -> dict[str, pd.DataFrame]:
+        """What else trials of other scenarios measured, as ``RESULT_COLUMNS`` says."""
+        return {
+            scenario: pd.DataFrame(
+                list(self._results[scenario].values()),
+                index=pd.Index(list(self._results[scenario]), dtype="int64"),
+                columns=pd.Index(columns),
+            ).astype(dict(columns))
+            for scenario, columns in RESULT_COLUMNS.items()
+        }
 
 
-def _frame(columns: Mapping[str, "array[float]"], types: Mapping[str, str]) -> pd.DataFrame:
+def _cell(name: str, value: object) -> object:
+    """A value that a column can hold; raises ``ValueError`` if none can."""
+    if isinstance(value, str):
+        return sys.intern(plain(value))
+    if isinstance(value, int) and not 0 <= value < 2**63:
+        raise ValueError(f"{name} is out of range")
+    return value
+
+
+def _extend(columns: Sequence["array[float]"], rows: Iterable[tuple[float, ...]]) -> None:
+    for column, cells in zip(columns, zip(*rows, strict=True), strict=False):
+        column.extend(cells)
+
+
+def _frame(columns: Sequence["array[float]"], types: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame(
-        {name: pd.Series(columns[name], dtype=dtype) for name, dtype in types.items()}
+        {
+            name: np.array(column, dtype=dtype)
+            for (name, dtype), column in zip(types.items(), columns, strict=True)
+        }
     )
+
+
+def _timed(chunk: Chunk) -> tuple[float, ...]:
+    """As ``_TIMED_COLUMNS``."""
+    return (
+        chunk.steps,
+        chunk.wall,
+        chunk.cpu,
+        chunk.calibration,
+        chunk.switches,
+        chunk.stolen,
+        nan if chunk.compilations is None else chunk.compilations,
+    )
+
+
+def _epoch_rows(trial: int, result: Training) -> Iterator[tuple[float, ...]]:
+    """As ``_EPOCH_COLUMNS``."""
+    for number, epoch in enumerate(result.epochs, start=1):
+        yield (
+            trial,
+            number,
+            epoch.steps,
+            epoch.images,
+            epoch.seconds,
+            epoch.cpu_seconds,
+            nan if epoch.loss is None else epoch.loss,
+            epoch.test_accuracy,
+        )
+
+
+def _kept(result: Result) -> Mapping[str, object]:
+    """What is kept of a result beside its chunks, as ``RESULT_COLUMNS`` names it."""
+    match result:
+        case Inference():
+            seconds = np.quantile(result.latencies, list(LATENCIES.values())).tolist()
+            return {**dict(zip(LATENCIES, seconds, strict=True)), "batch": result.batch_size}
+        case Sweep():
+            return {"stopped": result.stopped}
+        case Startup() | Memory() | Energy():
+            return asdict(result)
+    return {}
 
 
 def _measured(get: Callable[[Measurement], object]) -> Callable[[Record], object]:
@@ -120,8 +195,10 @@ def _throttled(record: Record) -> str:
 
 def _timed_seconds(record: Record) -> float:
     """Wall time that a trial spent being timed, all else being preparation."""
-    result = record.measurement and record.measurement.result
-    seconds = sum(chunk.wall for chunk in chunks_of(result)) if result else 0.0
+    if record.measurement is None:
+        return 0.0
+    result = record.measurement.result
+    seconds = sum((chunk.wall for _, chunks in series_of(result) for chunk in chunks), 0.0)
     match result:
         case Training():
             seconds += sum(chunk.wall for chunk in result.steady.doubled)
@@ -135,27 +212,26 @@ def _timed_seconds(record: Record) -> float:
     return seconds
 
 
-def chunks_of(result: Result) -> Iterator[Chunk]:
-    """All chunks that a trial timed, but for those twice as long."""
+def series_of(result: Result) -> Iterator[tuple[int, Sequence[Chunk]]]:
+    """All that a trial timed in chunks, but for those twice as long: batch size and chunks.
+
+    The batch size is 0 where it is the workload's.
+    """
     match result:
         case Training():
-            yield from result.steady.chunks
+            yield 0, result.steady.chunks
         case Inference():
-            yield from result.chunks
+            yield result.batch_size, result.chunks
         case Sweep():
             for rung in result.rungs:
-                yield from rung.chunks
+                yield rung.batch_size, rung.chunks
         case Overhead():
-            yield from (*result.trainer, *result.bare)
+            yield from ((0, result.trainer), (0, result.bare))
         case Example():
-            yield from (*result.trainer, *result.example)
+            yield from ((0, result.trainer), (0, result.example))
         case Calibration():
             for series in result.series:
-                yield from series.chunks
-
-
-def _printable(result: Result) -> Result:
-    return replace(result, stopped=plain(result.stopped)) if isinstance(result, Sweep) else result
+                yield series.batch_size, series.chunks
 
 
 def _schedule(optimizer: Optimizer) -> str:
@@ -257,9 +333,14 @@ _EPOCH_COLUMNS: Mapping[str, str] = {
     "test_accuracy": "float64",
 }
 
-_CHUNK_COLUMNS: Mapping[str, str] = {
+_SERIES_COLUMNS: Mapping[str, str] = {
     "trial": "int64",
-    "number": "int64",
+    "series": "int64",
+    "batch_size": "int64",
+    "chunks": "int64",
+}
+
+_TIMED_COLUMNS: Mapping[str, str] = {
     "steps": "int64",
     "wall": "float64",
     "cpu": "float64",
@@ -269,6 +350,18 @@ _CHUNK_COLUMNS: Mapping[str, str] = {
     "compilations": "float64",
 }
 
+LATENCIES: Mapping[str, float] = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
+"""Quantiles of the calls with one image."""
+
+RESULT_COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "inference": {**dict.fromkeys(LATENCIES, "float64"), "batch": "int64"},
+    "startup": {field.name: "float64" for field in fields(Startup)},
+    "sweep": {"stopped": "str"},
+    "memory": {field.name: "float64" for field in fields(Memory)},
+    "energy": {field.name: "float64" for field in fields(Energy)},
+}
+"""By scenario, what is kept of its results beside their chunks: name to type."""
+
 
 def _check(measurement: Measurement) -> None:
     """Raise ``ValueError`` for what no trial can have measured."""
@@ -277,12 +370,16 @@ def _check(measurement: Measurement) -> None:
         raise ValueError("measurement.calibration is no time")
     if problem := _impossible(result):
         raise ValueError(f"measurement.result: {problem}")
-    for number, chunk in enumerate(chunks_of(result)):
-        counts = (chunk.steps, chunk.switches, chunk.compilations or 0)
-        if min(counts) < 0 or max(counts) >= 2**53:  # would not be exact in the arrays
-            raise ValueError(f"chunk {number} has impossible counts")
-        if chunk.cpu < 0 or chunk.stolen < 0:
-            raise ValueError(f"chunk {number} has negative times")
+    for batch_size, chunks in series_of(result):
+        # Numbers of 2**53 and more would not be exact in the arrays.
+        if not 0 <= batch_size < 2**53:
+            raise ValueError("measurement.result: a batch size is out of range")
+        for number, chunk in enumerate(chunks):
+            counts = (chunk.steps, chunk.switches, chunk.compilations or 0)
+            if min(counts) < 0 or max(counts) >= 2**53:
+                raise ValueError(f"chunk {number} has impossible counts")
+            if chunk.cpu < 0 or chunk.stolen < 0:
+                raise ValueError(f"chunk {number} has negative times")
     for number, epoch in enumerate(result.epochs if isinstance(result, Training) else (), start=1):
         if max(epoch.steps, epoch.images) >= 2**53:
             raise ValueError(f"epoch {number} has too many steps or images")
@@ -300,15 +397,6 @@ def _impossible(result: Result) -> str:
         case Energy() if result.images < 1:
             return "no images were trained on"
     return ""
-
-
-def _append_row(
-    columns: Mapping[str, "array[float]"], known: Mapping[str, int], value: object
-) -> None:
-    """Add a row: what is ``known``, and attributes of ``value``."""
-    for name, column in columns.items():
-        cell = known[name] if name in known else getattr(value, name)
-        column.append(nan if cell is None else cell)
 
 
 def _add_epoch_results(trials: pd.DataFrame, epochs: pd.DataFrame) -> None:

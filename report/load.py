@@ -33,7 +33,7 @@ from bench.records import (
     Sweep,
     Training,
 )
-from report.frames import COLUMNS, Frames
+from report.frames import COLUMNS, RESULT_COLUMNS, Frames
 from report.text import plain as plain  # every reader of records shows what went wrong
 
 PLAN = "plan.json"
@@ -55,10 +55,13 @@ class Run:
     """One row per timed epoch: ``trial`` (row of ``trials``), ``epoch`` (from 1), ``steps``,
     ``images``, ``seconds``, ``cpu_seconds``, ``loss``, ``test_accuracy`` (0..1)."""
     chunks: pd.DataFrame
-    """One row per chunk of steady training, in the order measured: ``trial``, ``number`` (from 0),
-    and the fields of ``bench.records.Chunk``; ``compilations`` is NaN where nobody counts."""
-    results: Mapping[int, Result]
-    """What trials of other scenarios than training measured, by row of ``trials``."""
+    """One row per chunk of whatever was timed in chunks, in the order measured: ``trial``,
+    ``number`` (from 0 in each trial), ``series`` (from 0: batch sizes of a sweep, or the trainer
+    and what it is held against), ``batch_size`` (0 where it is the workload's), and the fields of
+    ``bench.records.Chunk``; ``compilations`` is NaN where nobody counts."""
+    results: Mapping[str, pd.DataFrame]
+    """What else trials of other scenarios than training measured: by scenario, one row per trial,
+    whose row of ``trials`` is the index. Columns are ``report.frames.RESULT_COLUMNS``."""
     planned: int | None
     """How many trials there were to be; None where a ``plan.json`` does not say."""
     interrupted: bool
@@ -117,7 +120,7 @@ def load_run(folder: Path) -> Run:
         trials=trials.assign(record=(trials.index + 1).astype("str")),
         epochs=frames.epochs(),
         chunks=frames.chunks(),
-        results=frames.results,
+        results=frames.results(),
         planned=_planned(folder / PLAN),
         interrupted=interrupted,
     )
@@ -133,15 +136,14 @@ def load_runs(folders: Sequence[Path]) -> Run:
     runs = [load_run(folder) for folder in folders]
     if len(runs) == 1:
         return runs[0]
-    trials, epochs, chunks = [], [], []
-    results: dict[int, Result] = {}
+    trials, epochs, chunks, results = [], [], [], []
     rows = blocks = 0
     for number, run in enumerate(runs, start=1):
         places = [f"{number}:{line}" for line in run.trials["record"]]
         trials.append(run.trials.assign(block=run.trials["block"] + blocks, record=places))
         epochs.append(run.epochs.assign(trial=run.epochs["trial"] + rows))
         chunks.append(run.chunks.assign(trial=run.chunks["trial"] + rows))
-        results |= {rows + row: result for row, result in run.results.items()}
+        results.append({name: own.set_axis(own.index + rows) for name, own in run.results.items()})
         rows += len(run.trials)
         blocks += int(run.trials["block"].max()) + 1 if len(run.trials) else 0
     together = pd.concat(trials, ignore_index=True)
@@ -152,7 +154,7 @@ def load_runs(folders: Sequence[Path]) -> Run:
         trials=together,
         epochs=pd.concat(epochs, ignore_index=True),
         chunks=pd.concat(chunks, ignore_index=True),
-        results=results,
+        results={name: pd.concat([own[name] for own in results]) for name in RESULT_COLUMNS},
         planned=None if None in planned else sum(filter(None, planned)),
         interrupted=any(run.interrupted for run in runs),
     )

@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.records import Inference
 from report import steady
 from report.covariates import Covariates, discarded
-from report.frames import chunks_of
 from report.load import Run
 
 _SUMS = ("wall", "cpu", "switches", "stolen")
+_TAKEN = ("steps", "wall", "cpu", "calibration", "compilations")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,13 +54,15 @@ Processes = Mapping[int, Process]
 def find_processes(run: Run) -> dict[int, Process]:
     """Find the steady stretch of every trial of training."""
     before = run.trials["calibration_before"].to_numpy()
-    return {trial: _process(own, before[trial]) for trial, own in _by_trial(run.chunks)}
+    return {trial: _process(own, before[trial]) for trial, own in _by_trial(run, "training")}
 
 
-def _by_trial(chunks: pd.DataFrame) -> Iterator[tuple[int, dict[str, NDArray[np.float64]]]]:
+def _by_trial(run: Run, scenario: str) -> Iterator[tuple[int, dict[str, NDArray[np.float64]]]]:
     """Columns of each trial's chunks, which follow each other."""
+    asked = (run.trials["scenario"] == scenario).to_numpy()
+    chunks = run.chunks[asked[run.chunks["trial"]]]
     of = chunks["trial"].to_numpy()
-    columns = {name: chunks[name].to_numpy(dtype=np.float64) for name in chunks.columns}
+    columns = {name: chunks[name].to_numpy(dtype=np.float64) for name in _TAKEN}
     starts = np.flatnonzero(np.diff(of, prepend=-1))
     for start, end in pairwise([*starts, len(of)]):
         yield int(of[start]), {name: values[start:end] for name, values in columns.items()}
@@ -85,22 +86,15 @@ def find_inference(run: Run) -> dict[int, Process]:
     """Take every trial of inference as it is: nothing is compiled or learns while it is timed."""
     before = run.trials["calibration_before"].to_numpy()
     return {
-        trial: _of_inference(result, float(before[trial]))
-        for trial, result in run.results.items()
-        if isinstance(result, Inference)
+        trial: Process(
+            kind="flat",
+            wall=own["wall"] / own["steps"],
+            cpu=own["cpu"] / own["steps"],
+            calibration=own["calibration"],
+            before=float(before[trial]),
+        )
+        for trial, own in _by_trial(run, "inference")
     }
-
-
-def _of_inference(result: Inference, before: float) -> Process:
-    chunks = result.chunks
-    steps = np.array([chunk.steps for chunk in chunks], dtype=np.float64)
-    return Process(
-        kind="flat",
-        wall=np.array([chunk.wall for chunk in chunks]) / steps,
-        cpu=np.array([chunk.cpu for chunk in chunks]) / steps,
-        calibration=np.array([chunk.calibration for chunk in chunks]),
-        before=before,
-    )
 
 
 def described(run: Run, processes: Processes) -> pd.DataFrame:
@@ -141,16 +135,7 @@ def described(run: Run, processes: Processes) -> pd.DataFrame:
 
 def _sums(run: Run) -> pd.DataFrame:
     """What the chunks of each trial add up to, whatever its scenario."""
-    of_training = run.chunks.groupby("trial")[list(_SUMS)].sum()
-    others = {
-        trial: [sum(getattr(chunk, name) for chunk in chunks) for name in _SUMS]
-        for trial, result in run.results.items()
-        if (chunks := tuple(chunks_of(result)))
-    }
-    if not others:
-        return of_training.astype("float64")
-    more = pd.DataFrame.from_dict(others, orient="index", columns=list(_SUMS))
-    return pd.concat([of_training, more]).astype("float64")
+    return run.chunks.groupby("trial")[list(_SUMS)].sum().astype("float64")
 
 
 def covariates_of(

@@ -43,10 +43,11 @@ from bench.records import (
     append_record,
 )
 from bench.workloads import Optimizer, Workload
-from report.frames import COLUMNS
+from report.frames import COLUMNS, RESULT_COLUMNS
 from report.load import RESULTS, load_run, load_runs, parse_record
 from report.sections import build_sections
 from report.text import plain
+from tests.report.conftest import RESULTS as RESULTS_OF
 
 Builder = Callable[..., Record]
 Writer = Callable[..., Path]
@@ -463,6 +464,8 @@ def test_impossible_numbers_are_refused(
         ("inference", ("result", "chunks"), [], "there are no calls"),
         ("sweep", ("result", "rungs", 1, "chunks"), [], "a batch size has no steps"),
         ("energy", ("result", "images"), 0, "no images were trained on"),
+        ("sweep", ("result", "rungs", 1, "batch_size"), 2**53, "a batch size is out of range"),
+        ("memory", ("result", "peak_host_bytes"), 10**400, r"peak_host_bytes is out of range"),
     ],
 )
 def test_results_that_say_nothing_are_refused(
@@ -580,7 +583,7 @@ def test_the_tidy_frame_says_what_the_record_says(
     assert run.chunks["number"].tolist() == list(range(10))
     assert run.chunks["wall"].tolist() == [2.0] * 10
     assert run.chunks["compilations"].isna().all()
-    assert run.results == {}
+    assert not any(map(len, run.results.values()))
 
 
 def test_other_scenarios_are_kept_as_they_were_recorded(
@@ -590,12 +593,22 @@ def test_other_scenarios_are_kept_as_they_were_recorded(
     records = [make_record(scenario=scenario) for scenario in names]
     run = load_run(write_run([make_record(status="error", scenario="memory"), *records]))
     assert run.trials["scenario"].tolist() == ["memory", *names]
-    assert {place: type(result) for place, result in run.results.items()} == {
-        place: RESULTS[scenario]
-        for place, scenario in enumerate(names, start=1)
-        if scenario != "training"
+    of: dict[str, int] = {scenario: place for place, scenario in enumerate(names, start=1)}
+    assert {scenario: own.index.tolist() for scenario, own in run.results.items()} == {
+        scenario: [of[scenario]] for scenario in RESULT_COLUMNS
     }
-    assert set(run.chunks["trial"]) == set(run.epochs["trial"]) == {1 + names.index("training")}
+    assert run.results["startup"].loc[of["startup"]].to_dict() == asdict(RESULTS_OF["startup"])
+    assert run.results["energy"].loc[of["energy"]].to_dict() == asdict(RESULTS_OF["energy"])
+    assert run.results["memory"]["peak_host_bytes"].tolist() == [332 * 2**20]
+    assert run.results["memory"]["peak_device_bytes"].isna().all()
+    assert run.results["inference"]["latency_p50"].tolist() == [0.0015]
+    assert run.results["sweep"]["stopped"].tolist() == ["out of memory at 256"]
+    assert run.epochs["trial"].unique().tolist() == [of["training"]]
+    untimed = {"startup", "memory", "energy"}
+    assert set(run.chunks["trial"]) == {of[name] for name in names if name not in untimed}
+    rungs = run.chunks[run.chunks["trial"] == of["sweep"]]
+    assert rungs["number"].tolist() == list(range(15))
+    assert rungs.groupby("series")["batch_size"].unique().map(list).tolist() == [[8], [32], [128]]
     # 101 latencies of 1 to 2 ms, and 10 chunks of half a second
     inference = run.trials["scenario"] == "inference"
     assert run.trials["timed_seconds"][inference].item() == pytest.approx(0.1515 + 5)
@@ -633,11 +646,10 @@ def test_text_from_outside_becomes_one_printable_line(
     run = load_run(write_run([replace(failed, started=hostile)]))
     ended = Sweep(rungs=(), stopped=hostile)
     sweep = make_record(scenario="sweep", result=ended)
-    (result,) = load_run(write_run([sweep], name="sweep")).results.values()
-    assert isinstance(result, Sweep)
-    assert result.stopped.isprintable()
+    (stopped,) = load_run(write_run([sweep], name="sweep")).results["sweep"]["stopped"]
     shown = r"\x1b[31mred\x1b[0m\r\nnext\x00\u202eleft\u2028\x9bend"
     assert [run.trials[name].tolist() for name in ("message", "cpu", "started")] == [[shown]] * 3
+    assert stopped == shown
 
 
 @given(st.text(st.characters()))
@@ -665,8 +677,8 @@ def test_several_runs_are_one_whose_blocks_follow_each_other(
     theirs = run.epochs[run.epochs["trial"].between(24, 47)]
     assert (theirs["trial"] - 24).tolist() == alone.epochs["trial"].tolist()
     assert theirs["seconds"].tolist() == alone.epochs["seconds"].tolist()
-    assert run.chunks["trial"].max() == 47
-    assert list(run.results) == [48]
+    assert run.chunks["trial"].unique().tolist() == list(range(49))
+    assert run.results["sweep"].index.tolist() == [48]
     (section, *_) = build_sections(run)
     assert set(section["ratios"].rows["blocks"]) == {6}
 
