@@ -3,7 +3,7 @@
 A process counts once, however many chunks it ran: its speed is the median of its steady stretch.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -53,8 +53,25 @@ Processes = Mapping[int, Process]
 
 def find_processes(run: Run) -> dict[int, Process]:
     """Find the steady stretch of every trial of training."""
+    trials = dict(_by_trial(run, "training"))
+    walls = [own["wall"] / own["steps"] for own in trials.values()]
+    found = steady.find_all(walls, [_counted(own["compilations"]) for own in trials.values()])
     before = run.trials["calibration_before"].to_numpy()
-    return {trial: _process(own, before[trial]) for trial, own in _by_trial(run, "training")}
+    return {
+        trial: Process(
+            kind=of.kind,
+            wall=wall[of.start :],
+            cpu=(own["cpu"] / own["steps"])[of.start :],
+            calibration=own["calibration"][of.start :],
+            before=float(before[trial]),
+        )
+        for (trial, own), wall, of in zip(trials.items(), walls, found, strict=True)
+    }
+
+
+def _counted(compilations: NDArray[np.float64]) -> NDArray[np.int_] | None:
+    """Compilations of each chunk; None where nobody counts."""
+    return None if np.isnan(compilations).any() else compilations.astype(np.int_)
 
 
 def _by_trial(run: Run, scenario: str) -> Iterator[tuple[int, dict[str, NDArray[np.float64]]]]:
@@ -66,20 +83,6 @@ def _by_trial(run: Run, scenario: str) -> Iterator[tuple[int, dict[str, NDArray[
     starts = np.flatnonzero(np.diff(of, prepend=-1))
     for start, end in pairwise([*starts, len(of)]):
         yield int(of[start]), {name: values[start:end] for name, values in columns.items()}
-
-
-def _process(own: Mapping[str, NDArray[np.float64]], before: float) -> Process:
-    wall = own["wall"] / own["steps"]
-    compiled = own["compilations"]
-    counted = None if np.isnan(compiled).any() else compiled.astype(np.int_)
-    found = steady.find(wall, counted)
-    return Process(
-        kind=found.kind,
-        wall=wall[found.start :],
-        cpu=(own["cpu"] / own["steps"])[found.start :],
-        calibration=own["calibration"][found.start :],
-        before=float(before),
-    )
 
 
 def find_inference(run: Run) -> dict[int, Process]:
@@ -95,6 +98,13 @@ def find_inference(run: Run) -> dict[int, Process]:
         )
         for trial, own in _by_trial(run, "inference")
     }
+
+
+def medians(series: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Median of each of many short series, ``[N]``; NaN of one without values."""
+    of = np.repeat(np.arange(len(series)), list(map(len, series)))
+    together = pd.Series(np.concatenate([*series, np.empty(0)]))
+    return together.groupby(of).median().reindex(range(len(series))).to_numpy(dtype=np.float64)
 
 
 def described(run: Run, processes: Processes) -> pd.DataFrame:
@@ -113,10 +123,7 @@ def described(run: Run, processes: Processes) -> pd.DataFrame:
         {
             "steady": [process.kind for process in processes.values()],
             "steady_chunks": [len(process.wall) for process in processes.values()],
-            "step_seconds": [
-                float(np.median(process.wall)) if len(process.wall) else np.nan
-                for process in processes.values()
-            ],
+            "step_seconds": medians([process.wall for process in processes.values()]),
         },
         index=pd.Index(known, dtype="int64"),
     ).astype({"steady": "str", "steady_chunks": "float64", "step_seconds": "float64"})
@@ -125,8 +132,9 @@ def described(run: Run, processes: Processes) -> pd.DataFrame:
     trials["images_per_second"] = trials["batch_size"] / trials["step_seconds"]
     sums = _sums(run)
     trials["busy"] = (sums["cpu"] / sums["wall"]).reindex(trials.index)
+    threads = trials["threads"].tolist()
     reasons = {
-        trial: discarded(covariates_of(*row, threads=int(trials["threads"][trial])))
+        trial: discarded(covariates_of(*row, threads=threads[trial]))
         for trial, *row in sums.itertuples()
     }
     trials["discarded"] = [reasons.get(trial, "") for trial in trials.index]
