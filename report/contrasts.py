@@ -36,7 +36,7 @@ from report.decisions import (
     holm_confidences,
     verdict,
 )
-from report.processes import Process, Processes
+from report.processes import Process, Processes, medians
 from report.statistics import Interval, log_ratios, paired_interval, paired_p
 
 SENTINEL_CONFIDENCE = 0.99
@@ -63,8 +63,11 @@ class Measure:
         cls, arm: Sequence[NDArray[np.float64]], other: Sequence[NDArray[np.float64]]
     ) -> "Measure":
         """Pair the blocks; raises ``ValueError`` for what is not a positive number."""
-        medians = (np.array([np.median(chunks) for chunks in side]) for side in (arm, other))
-        return cls(arm=tuple(arm), other=tuple(other), differences=log_ratios(*medians))
+        return cls(
+            arm=tuple(arm),
+            other=tuple(other),
+            differences=log_ratios(medians(arm), medians(other)),
+        )
 
     def interval(self, confidence: float = SUPERIORITY) -> Interval:
         """The interval that decides."""
@@ -127,7 +130,7 @@ def pair(arm: pd.DataFrame, other: pd.DataFrame, processes: Processes) -> Contra
     if not trials:
         return None
     pairs = [(processes[first], processes[second]) for first, second in trials]
-    lasted = pd.concat([arm["seconds"], other["seconds"]])
+    lasted = {**arm["seconds"].to_dict(), **other["seconds"].to_dict()}
     on_cpu = arm["device"].iloc[0] == "cpu" and _have_cpu_time(pairs)
     unsteady = sum(process.kind == "no steady state" for process in everyone) / len(everyone)
     return Contrast(
