@@ -3,8 +3,9 @@
 import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from math import inf, nan
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -38,9 +39,7 @@ class Frames:
         self._epochs = [array("d") for _ in _EPOCH_COLUMNS]
         self._series = [array("d") for _ in _SERIES_COLUMNS]
         self._chunks = [array("d") for _ in _TIMED_COLUMNS]
-        self._results: dict[str, dict[int, Mapping[str, object]]] = {
-            scenario: {} for scenario in RESULT_COLUMNS
-        }
+        self._results: dict[str, list[tuple[object, ...]]] = {name: [] for name in RESULT_COLUMNS}
 
     def append(self, record: Record) -> None:
         """Add a record; raise ``ValueError`` for numbers that no trial can have."""
@@ -52,16 +51,15 @@ class Frames:
         if record.measurement is None:
             return
         result = record.measurement.result
-        for number, (batch_size, chunks) in enumerate(series_of(result)):
-            _extend(self._series, [(trial, number, batch_size, len(chunks))])
-            _extend(self._chunks, map(_timed, chunks))
+        series = list(series_of(result))
+        _extend(self._series, _columns(_series_rows(trial, series)))
+        _extend(self._chunks, _timed([chunk for _, chunks in series for chunk in chunks]))
         if isinstance(result, Training):
-            _extend(self._epochs, _epoch_rows(trial, result))
-        elif record.trial.scenario in self._results:
-            self._results[record.trial.scenario][trial] = {
-                name: _cell(f"measurement.result.{name}", value)
-                for name, value in _kept(result).items()
-            }
+            _extend(self._epochs, _columns(_epoch_rows(trial, result)))
+        elif columns := RESULT_COLUMNS.get(record.trial.scenario):
+            cells = zip(columns, _kept(result), strict=True)
+            kept = (_cell(f"measurement.result.{name}", value) for name, value in cells)
+            self._results[record.trial.scenario].append((trial, *kept))
 
     def trials(self) -> pd.DataFrame:
         """A row for each record, in the order appended, with ``COLUMNS`` and what epochs add."""
@@ -89,11 +87,9 @@ class Frames:
     def results(self) -> dict[str, pd.DataFrame]:
         """What else trials of other scenarios measured, as ``RESULT_COLUMNS`` says."""
         return {
-            scenario: pd.DataFrame(
-                list(self._results[scenario].values()),
-                index=pd.Index(list(self._results[scenario]), dtype="int64"),
-                columns=pd.Index(columns),
-            ).astype(dict(columns))
+            scenario: pd.DataFrame(self._results[scenario], columns=pd.Index(["trial", *columns]))
+            .astype({"trial": "int64", **columns})
+            .set_index("trial")
             for scenario, columns in RESULT_COLUMNS.items()
         }
 
@@ -107,9 +103,14 @@ def _cell(name: str, value: object) -> object:
     return value
 
 
-def _extend(columns: Sequence["array[float]"], rows: Iterable[tuple[float, ...]]) -> None:
-    for column, cells in zip(columns, zip(*rows, strict=True), strict=False):
+def _extend(columns: Sequence["array[float]"], more: Iterable[Sequence[float]]) -> None:
+    """Add cells to each of the columns; to none where there are none to add."""
+    for column, cells in zip(columns, more, strict=False):
         column.extend(cells)
+
+
+def _columns(rows: Iterable[Sequence[float]]) -> Iterator[tuple[float, ...]]:
+    return zip(*rows, strict=True)
 
 
 def _frame(columns: Sequence["array[float]"], types: Mapping[str, str]) -> pd.DataFrame:
@@ -121,17 +122,20 @@ def _frame(columns: Sequence["array[float]"], types: Mapping[str, str]) -> pd.Da
     )
 
 
-def _timed(chunk: Chunk) -> tuple[float, ...]:
-    """As ``_TIMED_COLUMNS``."""
-    return (
-        chunk.steps,
-        chunk.wall,
-        chunk.cpu,
-        chunk.calibration,
-        chunk.switches,
-        chunk.stolen,
-        nan if chunk.compilations is None else chunk.compilations,
-    )
+def _series_rows(
+    trial: int, series: Sequence[tuple[int, Sequence[Chunk]]]
+) -> Iterator[tuple[int, ...]]:
+    """As ``_SERIES_COLUMNS``."""
+    for number, (batch_size, chunks) in enumerate(series):
+        yield trial, number, batch_size, len(chunks)
+
+
+def _timed(chunks: Sequence[Chunk]) -> Iterator[Sequence[float]]:
+    """Columns, as ``_TIMED_COLUMNS``; the last is the one with cells that may be None."""
+    if chunks:
+        *counted, compilations = _columns(map(_CELLS, chunks))
+        yield from counted
+        yield [nan if number is None else number for number in compilations]
 
 
 def _epoch_rows(trial: int, result: Training) -> Iterator[tuple[float, ...]]:
@@ -149,17 +153,17 @@ def _epoch_rows(trial: int, result: Training) -> Iterator[tuple[float, ...]]:
         )
 
 
-def _kept(result: Result) -> Mapping[str, object]:
-    """What is kept of a result beside its chunks, as ``RESULT_COLUMNS`` names it."""
+def _kept(result: Result) -> tuple[object, ...]:
+    """What is kept of a result beside its chunks: cells of its ``RESULT_COLUMNS``."""
     match result:
         case Inference():
             seconds = np.quantile(result.latencies, list(LATENCIES.values())).tolist()
-            return {**dict(zip(LATENCIES, seconds, strict=True)), "batch": result.batch_size}
+            return (*seconds, result.batch_size)
         case Sweep():
-            return {"stopped": result.stopped}
+            return (result.stopped,)
         case Startup() | Memory() | Energy():
-            return asdict(result)
-    return {}
+            return tuple(getattr(result, field.name) for field in fields(result))
+    return ()
 
 
 def _measured(get: Callable[[Measurement], object]) -> Callable[[Record], object]:
@@ -350,6 +354,8 @@ _TIMED_COLUMNS: Mapping[str, str] = {
     "compilations": "float64",
 }
 
+_CELLS = attrgetter(*_TIMED_COLUMNS)
+
 LATENCIES: Mapping[str, float] = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
 """Quantiles of the calls with one image."""
 
@@ -362,6 +368,9 @@ RESULT_COLUMNS: Mapping[str, Mapping[str, str]] = {
 }
 """By scenario, what is kept of its results beside their chunks: name to type."""
 
+_EXACT = 2**53
+"""Whole numbers from here on would not be exact in the arrays."""
+
 
 def _check(measurement: Measurement) -> None:
     """Raise ``ValueError`` for what no trial can have measured."""
@@ -371,17 +380,19 @@ def _check(measurement: Measurement) -> None:
     if problem := _impossible(result):
         raise ValueError(f"measurement.result: {problem}")
     for batch_size, chunks in series_of(result):
-        # Numbers of 2**53 and more would not be exact in the arrays.
-        if not 0 <= batch_size < 2**53:
+        if not 0 <= batch_size < _EXACT:
             raise ValueError("measurement.result: a batch size is out of range")
         for number, chunk in enumerate(chunks):
-            counts = (chunk.steps, chunk.switches, chunk.compilations or 0)
-            if min(counts) < 0 or max(counts) >= 2**53:
+            if not (
+                chunk.steps < _EXACT
+                and 0 <= chunk.switches < _EXACT
+                and 0 <= (chunk.compilations or 0) < _EXACT
+            ):
                 raise ValueError(f"chunk {number} has impossible counts")
             if chunk.cpu < 0 or chunk.stolen < 0:
                 raise ValueError(f"chunk {number} has negative times")
     for number, epoch in enumerate(result.epochs if isinstance(result, Training) else (), start=1):
-        if max(epoch.steps, epoch.images) >= 2**53:
+        if max(epoch.steps, epoch.images) >= _EXACT:
             raise ValueError(f"epoch {number} has too many steps or images")
 
 
