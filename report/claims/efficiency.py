@@ -91,9 +91,10 @@ def _arm(setting: str, framework: str, arms: Arms, processes: Processes) -> Arm:
         return framework, TAUGHT[framework]
     own = {}
     for arm, group in arms.items():
-        times = medians([processes[int(trial)].wall for trial in group.index])
-        if arm[0] == framework and not np.isnan(times).all():
-            own[arm] = float(np.nanmedian(times))
+        if arm[0] == framework:
+            times = medians([processes[int(trial)].wall for trial in group.index])
+            if not np.isnan(times).all():
+                own[arm] = float(np.nanmedian(times))
     return min(own, key=own.__getitem__) if own else (framework, "")
 
 
