@@ -1,9 +1,8 @@
 """From records to tidy frames: which columns there are, and what of a record fills them."""
 
-import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from math import inf, nan
 from operator import attrgetter
 
@@ -31,10 +30,48 @@ from bench.workloads import Optimizer
 from report.text import plain
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tidy:
+    """Records as frames; ``report.load.Run`` says what is in them."""
+
+    trials: pd.DataFrame
+    """One row per record: ``COLUMNS``, and what epochs add."""
+    epochs: pd.DataFrame
+    chunks: pd.DataFrame
+    results: Mapping[str, pd.DataFrame]
+
+
+def joined(parts: Sequence[Tidy]) -> Tidy:
+    """One below the other: trials are numbered on, everywhere."""
+    starts = np.cumsum([0, *(len(part.trials) for part in parts)]).tolist()
+    shifted = list(zip(parts, starts, strict=False))
+    return Tidy(
+        trials=pd.concat([part.trials for part in parts], ignore_index=True),
+        epochs=pd.concat(
+            [part.epochs.assign(trial=part.epochs["trial"] + start) for part, start in shifted],
+            ignore_index=True,
+        ),
+        chunks=pd.concat(
+            [part.chunks.assign(trial=part.chunks["trial"] + start) for part, start in shifted],
+            ignore_index=True,
+        ),
+        results={
+            name: pd.concat(
+                [
+                    part.results[name].set_axis(part.results[name].index + start)
+                    for part, start in shifted
+                ]
+            )
+            for name in RESULT_COLUMNS
+        },
+    )
+
+
 class Frames:
     """Records, turned into columns one by one; 100,000 of them may have millions of chunks."""
 
     def __init__(self) -> None:
+        self._texts = _Texts()
         self._trials: dict[str, list[object]] = {name: [] for name in COLUMNS}
         self._epochs = [array("d") for _ in _EPOCH_COLUMNS]
         self._series = [array("d") for _ in _SERIES_COLUMNS]
@@ -46,8 +83,11 @@ class Frames:
         trial = len(self._trials["run"])
         if record.measurement is not None:
             _check(record.measurement)
-        for (name, (_, get)), column in zip(COLUMNS.items(), self._trials.values(), strict=True):
-            column.append(_cell(name, get(record)))
+        for name, get in _TEXTS.items():
+            text = get(record)
+            self._trials[name].append(None if text is None else self._texts[str(text)])
+        for name, get in _NUMBERS.items():
+            self._trials[name].append(_number(name, get(record)))
         if record.measurement is None:
             return
         result = record.measurement.result
@@ -56,36 +96,37 @@ class Frames:
         _extend(self._chunks, _timed([chunk for _, chunks in series for chunk in chunks]))
         if isinstance(result, Training):
             _extend(self._epochs, _columns(_epoch_rows(trial, result)))
-        elif columns := RESULT_COLUMNS.get(record.trial.scenario):
-            cells = zip(columns, _kept(result), strict=True)
-            kept = (_cell(f"measurement.result.{name}", value) for name, value in cells)
+        elif kept := _kept(result):
             self._results[record.trial.scenario].append((trial, *kept))
 
-    def trials(self) -> pd.DataFrame:
-        """A row for each record, in the order appended, with ``COLUMNS`` and what epochs add."""
+    def tidy(self) -> Tidy:
+        """What was appended, in that order."""
+        epochs = _frame(self._epochs, _EPOCH_COLUMNS)
+        return Tidy(
+            trials=self._trial_rows(epochs),
+            epochs=epochs,
+            chunks=self._chunk_rows(),
+            results=self._result_rows(),
+        )
+
+    def _trial_rows(self, epochs: pd.DataFrame) -> pd.DataFrame:
         trials = pd.DataFrame(
             {
                 name: pd.Series(self._trials[name], dtype=dtype)
                 for name, (dtype, _) in COLUMNS.items()
             }
         )
-        _add_epoch_results(trials, self.epochs())
+        _add_epoch_results(trials, epochs)
         return trials
 
-    def epochs(self) -> pd.DataFrame:
-        """A row for each timed epoch."""
-        return _frame(self._epochs, _EPOCH_COLUMNS)
-
-    def chunks(self) -> pd.DataFrame:
-        """A row for each chunk that a trial timed, but for those twice as long."""
+    def _chunk_rows(self) -> pd.DataFrame:
         series = _frame(self._series, _SERIES_COLUMNS)
         known = series.loc[series.index.repeat(series.pop("chunks"))].reset_index(drop=True)
         number = known.groupby("trial").cumcount()
         timed = _frame(self._chunks, _TIMED_COLUMNS)
         return pd.concat([known.assign(number=number), timed], axis="columns")
 
-    def results(self) -> dict[str, pd.DataFrame]:
-        """What else trials of other scenarios measured, as ``RESULT_COLUMNS`` says."""
+    def _result_rows(self) -> dict[str, pd.DataFrame]:
         return {
             scenario: pd.DataFrame(self._results[scenario], columns=pd.Index(["trial", *columns]))
             .astype({"trial": "int64", **columns})
@@ -94,10 +135,15 @@ class Frames:
         }
 
 
-def _cell(name: str, value: object) -> object:
-    """A value that a column can hold; raises ``ValueError`` if none can."""
-    if isinstance(value, str):
-        return sys.intern(plain(value))
+class _Texts(dict[str, str]):
+    """Texts as columns hold them: printable, and each of them once."""
+
+    def __missing__(self, text: str) -> str:
+        return self.setdefault(text, plain(text))
+
+
+def _number(name: str, value: object) -> object:
+    """A number that a column can hold, or None; raises ``ValueError`` for others."""
     if isinstance(value, int) and not 0 <= value < 2**63:
         raise ValueError(f"{name} is out of range")
     return value
@@ -158,11 +204,12 @@ def _kept(result: Result) -> tuple[object, ...]:
     match result:
         case Inference():
             seconds = np.quantile(result.latencies, list(LATENCIES.values())).tolist()
-            return (*seconds, result.batch_size)
+            return (*seconds, _number("measurement.result.batch_size", result.batch_size))
         case Sweep():
-            return (result.stopped,)
+            return (plain(result.stopped),)
         case Startup() | Memory() | Energy():
-            return tuple(getattr(result, field.name) for field in fields(result))
+            names = [field.name for field in fields(result)]
+            return tuple(_number(f"measurement.result.{n}", getattr(result, n)) for n in names)
     return ()
 
 
@@ -325,6 +372,9 @@ COLUMNS: Mapping[str, tuple[str, Callable[[Record], object]]] = {
     "throttled": ("str", _throttled),
 }
 """Columns of ``Run.trials``: name to type and getter; ``_add_epoch_results`` adds three more."""
+
+_TEXTS = {name: get for name, (dtype, get) in COLUMNS.items() if dtype == "str"}
+_NUMBERS = {name: get for name, (dtype, get) in COLUMNS.items() if dtype != "str"}
 
 _EPOCH_COLUMNS: Mapping[str, str] = {
     "trial": "int64",

@@ -1,3 +1,4 @@
+import gc
 import json
 import tempfile
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,8 +45,10 @@ from bench.records import (
     append_record,
 )
 from bench.workloads import Optimizer, Workload
+from report import parts
 from report.frames import COLUMNS, RESULT_COLUMNS
-from report.load import RESULTS, load_run, load_runs, parse_record
+from report.load import load_run, load_runs
+from report.parse import RESULTS, parse_record
 from report.sections import build_sections
 from report.text import plain
 from tests.report.conftest import RESULTS as RESULTS_OF
@@ -704,3 +708,64 @@ def test_two_machines_stand_side_by_side(make_record: Builder, write_run: Writer
 def test_one_run_is_itself(make_record: Builder, write_run: Writer) -> None:
     folder = write_run([make_record()])
     assert load_runs([folder]).trials["record"].tolist() == ["1"]
+
+
+@pytest.fixture
+def in_parts(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Make every line a part of its own, for so many processors."""
+
+    def cut(processors: int) -> None:
+        monkeypatch.setattr(parts, "PART", 1)
+        monkeypatch.setattr(parts, "ALONE", 1)
+        monkeypatch.setattr(parts, "_processors", lambda: processors)
+
+    return cut
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_parts_of_a_file_are_one_run(
+    make_record: Builder, write_run: Writer, in_parts: Callable[[int], None], processors: int
+) -> None:
+    names: tuple[Scenario, ...] = get_args(Scenario)
+    several = [make_record(scenario=name, block=block) for block in range(2) for name in names]
+    folder = write_run([make_record(status="error", message="boom"), *several])
+    whole = load_run(folder)
+    in_parts(processors)
+    found = load_run(folder)
+    pd.testing.assert_frame_equal(found.trials, whole.trials)
+    pd.testing.assert_frame_equal(found.epochs, whole.epochs)
+    pd.testing.assert_frame_equal(found.chunks, whole.chunks)
+    for scenario, results in whole.results.items():
+        pd.testing.assert_frame_equal(found.results[scenario], results)
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_the_first_bad_line_of_all_parts_is_named(
+    make_record: Builder, write_run: Writer, in_parts: Callable[[int], None], processors: int
+) -> None:
+    in_parts(processors)
+    folder = write_run([make_record(block=block) for block in range(4)])
+    path = folder / RECORDS
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], b"{}\n", lines[2], b"[]\n", lines[3]]))
+    with pytest.raises(UserError, match=r"records\.jsonl line 3: schema: Field required"):
+        load_run(folder)
+    path.write_bytes(b"".join(lines)[:-2])
+    cut = load_run(folder)
+    assert (cut.interrupted, len(cut.trials)) == (True, 3)
+
+
+def test_records_are_dropped_once_they_are_columns(
+    make_record: Builder, write_run: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_run([make_record(block=block) for block in range(20)])
+    alive = []
+
+    def watched(line: bytes) -> Record:
+        alive.append(sum(isinstance(one, Record) for one in gc.get_objects()))
+        return parse_record(line)
+
+    monkeypatch.setattr(parts, "parse_record", watched)
+    run = load_run(folder)
+    assert len(run.trials) == len(alive) == 20
+    assert max(alive) - alive[0] <= 1
