@@ -150,8 +150,9 @@ def signed_rank_interval(differences: NDArray[np.float64], confidence: float = 0
     # One part in 10**12, lest a confidence such as 1 - 2 / 2**8 miss its own tail by rounding.
     tail = (1 - confidence) / 2 * (1 + 1e-12)
     k = int(np.searchsorted(signed_rank_distribution(len(differences)), tail, side="right"))
+    count = len(averages)
     return Interval(
-        estimate=float(np.median(averages)),
+        estimate=float(averages[(count - 1) // 2] + averages[count // 2]) / 2,
         low=float(averages[k - 1]) if k else -inf,
         high=float(averages[-k]) if k else inf,
         confidence=confidence,
