@@ -78,7 +78,7 @@ def _validated(line: bytes) -> Record | None:
     named = _NAMED.search(line)
     if named and (scenario := named[1].decode()) in RESULTS:
         with suppress(ValidationError):
-            return cast("Record | None", _validator(scenario).validate_json(line))
+            return cast("Record | None", validator(scenario).validate_json(line))
     return _RECORD.validate_json(line)
 
 
@@ -86,7 +86,7 @@ _NAMED = re.compile(rb'"scenario": ?"(\w+)"')
 
 
 @cache
-def _validator(scenario: str) -> SchemaValidator:
+def validator(scenario: str) -> SchemaValidator:
     """As ``_RECORD``, but for the results: of these it takes those of one scenario only."""
     return SchemaValidator(cast("CoreSchema", _narrowed(_RECORD.core_schema, RESULTS[scenario])))
 
