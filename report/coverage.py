@@ -25,7 +25,7 @@ from report.statistics import (
     t_interval,
 )
 
-BLOCKS = (5, 8, 10, 12, 20, 30)
+BLOCKS = (5, 8, 10, 12, 20, 30, 60, 120)
 VERDICT_BLOCKS = (10, 12, 20)
 CHUNKS = 9
 """Chunks that a process measures."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from report import statistics
 from report.coverage import NOISES, QUIET, Judged, Noise, judge, main
 from report.decisions import MARGINS
 from report.statistics import Interval, rate_interval
@@ -45,6 +46,18 @@ def test_intervals_cover_and_ones_too_narrow_are_noticed(noise: Noise, blocks: i
         [one.primary.equivalence for one in found],
         [one.check.superiority for one in found],
         [one.check.equivalence for one in found],
+    ):
+        assert covers(intervals)
+        assert not covers([shrunk(interval) for interval in intervals])
+
+
+@pytest.mark.parametrize("noise", [NOISES[1], NOISES[3]])
+def test_intervals_of_joined_blocks_cover(noise: Noise, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "MOST_UNITS", 40)
+    found = judged(noise, 100)
+    for intervals in (
+        [one.primary.superiority for one in found],
+        [one.primary.equivalence for one in found],
     ):
         assert covers(intervals)
         assert not covers([shrunk(interval) for interval in intervals])

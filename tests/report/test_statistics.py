@@ -14,6 +14,7 @@ from report.statistics import (
     EXACT_FROM,
     Interval,
     Summary,
+    batches,
     log_ratios,
     paired_interval,
     paired_p,
@@ -268,6 +269,30 @@ def test_two_blocks_have_the_t_interval() -> None:
 def test_the_method_changes_at_eight_blocks() -> None:
     assert paired_interval(np.arange(7.0)).method == "paired t"
     assert paired_interval(np.arange(8.0)).method == "signed rank"
+
+
+def test_batches_are_of_neighbours() -> None:
+    values = np.array([0.0, 1.0, 8.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
+    # Of 0, 1 and 8 the averages are 0, 1/2, 1, 4, 9/2 and 8.
+    assert batches(values, 4).tolist() == [2.5, 4.0, 6.5, 8.5]
+    assert batches(values, 10) is values
+    assert batches(values, 5).tolist() == [0.5, 5.5, 4.5, 6.5, 8.5]
+
+
+def test_many_blocks_have_the_interval_of_their_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(3)
+    for _ in range(20):
+        differences = generator.normal(0.2, size=90)
+        whole = paired_interval(differences)
+        with monkeypatch.context() as patch:
+            patch.setattr("report.statistics.MOST_UNITS", 30)
+            joined = paired_interval(differences)
+            for null in (-0.1, 0.0, joined.low - 1e-9, joined.high + 1e-9, 0.5):
+                rejected = paired_p(differences, null) < 1 - joined.confidence
+                assert joined.excludes(null) == rejected
+        assert joined.n == whole.n == 90
+        assert joined.estimate == pytest.approx(whole.estimate, abs=0.1)
+        assert joined.half_width == pytest.approx(whole.half_width, rel=0.35)
 
 
 def test_too_few_blocks_for_the_confidence_bound_nothing() -> None:
