@@ -180,7 +180,7 @@ def decide(family: Sequence[tuple[Contrast, Contrast | None]], device: Device) -
 
 
 def _have_cpu_time(pairs: Sequence[tuple[Process, Process]]) -> bool:
-    return all((process.cpu > 0).all() for pair in pairs for process in pair)
+    return bool((np.concatenate([process.cpu for pair in pairs for process in pair]) > 0).all())
 
 
 def _calibration(pairs: Sequence[tuple[Process, Process]], threads: int) -> str:

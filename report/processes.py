@@ -16,7 +16,6 @@ from report.covariates import Covariates, discarded
 from report.load import Run
 
 _SUMS = ("wall", "cpu", "switches", "stolen")
-_TAKEN = ("steps", "wall", "cpu", "calibration", "compilations")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,18 +53,20 @@ Processes = Mapping[int, Process]
 def find_processes(run: Run) -> dict[int, Process]:
     """Find the steady stretch of every trial of training."""
     trials = dict(_by_trial(run, "training"))
-    walls = [own["wall"] / own["steps"] for own in trials.values()]
-    found = steady.find_all(walls, [_counted(own["compilations"]) for own in trials.values()])
+    found = steady.find_all(
+        [own["wall"] for own in trials.values()],
+        [_counted(own["compilations"]) for own in trials.values()],
+    )
     before = run.trials["calibration_before"].to_numpy()
     return {
         trial: Process(
             kind=of.kind,
-            wall=wall[of.start :],
-            cpu=(own["cpu"] / own["steps"])[of.start :],
+            wall=own["wall"][of.start :],
+            cpu=own["cpu"][of.start :],
             calibration=own["calibration"][of.start :],
             before=float(before[trial]),
         )
-        for (trial, own), wall, of in zip(trials.items(), walls, found, strict=True)
+        for (trial, own), of in zip(trials.items(), found, strict=True)
     }
 
 
@@ -75,11 +76,16 @@ def _counted(compilations: NDArray[np.float64]) -> NDArray[np.int_] | None:
 
 
 def _by_trial(run: Run, scenario: str) -> Iterator[tuple[int, dict[str, NDArray[np.float64]]]]:
-    """Columns of each trial's chunks, which follow each other."""
+    """Columns of each trial's chunks, which follow each other; seconds are those of a step."""
     asked = (run.trials["scenario"] == scenario).to_numpy()
     chunks = run.chunks[asked[run.chunks["trial"]]]
     of = chunks["trial"].to_numpy()
-    columns = {name: chunks[name].to_numpy(dtype=np.float64) for name in _TAKEN}
+    columns = {
+        "wall": (chunks["wall"] / chunks["steps"]).to_numpy(dtype=np.float64),
+        "cpu": (chunks["cpu"] / chunks["steps"]).to_numpy(dtype=np.float64),
+        "calibration": chunks["calibration"].to_numpy(dtype=np.float64),
+        "compilations": chunks["compilations"].to_numpy(dtype=np.float64),
+    }
     starts = np.flatnonzero(np.diff(of, prepend=-1))
     for start, end in pairwise([*starts, len(of)]):
         yield int(of[start]), {name: values[start:end] for name, values in columns.items()}
@@ -91,8 +97,8 @@ def find_inference(run: Run) -> dict[int, Process]:
     return {
         trial: Process(
             kind="flat",
-            wall=own["wall"] / own["steps"],
-            cpu=own["cpu"] / own["steps"],
+            wall=own["wall"],
+            cpu=own["cpu"],
             calibration=own["calibration"],
             before=float(before[trial]),
         )

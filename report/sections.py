@@ -4,7 +4,6 @@ Records that cannot be compared never meet. They are parted into sections, one f
 amount of training, device, precision, thread count, machine and code; every table belongs to one.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -355,7 +354,9 @@ def _notes(trials: pd.DataFrame, ok: pd.DataFrame) -> Iterator[str]:
 
 def _rates(some: pd.DataFrame, of: pd.DataFrame) -> str:
     """How many of each arm that has any, in brackets: a blind rule may still meet one more."""
-    totals = Counter(of["framework"] + " " + of["mode"])
-    arms = Counter(some["framework"] + " " + some["mode"])
+    totals, arms = (
+        (trials["framework"] + " " + trials["mode"]).value_counts().to_dict()
+        for trials in (of, some)
+    )
     shares = [f"{arm} {number} of {totals[arm]}" for arm, number in sorted(arms.items())]
     return f" ({', '.join(shares)})" if shares else ""

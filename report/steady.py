@@ -112,8 +112,10 @@ def find_all(
     times: Sequence[NDArray[np.float64]], compilations: Sequence[NDArray[np.int_] | None]
 ) -> list[Steady]:
     """What ``find`` says of each of several processes; those with as many chunks go together."""
-    for series in times:
-        check_values("times", series, positive=True)
+    together = np.concatenate([*times, np.ones(1)])
+    if not (np.isfinite(together) & (together > 0)).all() or not all(map(len, times)):
+        for series in times:
+            check_values("times", series, positive=True)
     firsts = [
         0 if counted is None else _after_last(counted, len(series))
         for series, counted in zip(times, compilations, strict=True)
