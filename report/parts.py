@@ -1,4 +1,4 @@
-"""Read a file of records part by part, on as many processors as there are.
+"""Read a file of records part by part, on several processors.
 
 Parsing is nearly all that a report of 100,000 records takes, and one line has nothing to do with
 another. A part leaves its process as frames; its records stay there.
@@ -23,6 +23,8 @@ PART = 2**24
 """Bytes of a part, about: thousands of records."""
 ALONE = 8
 """Parts that are read without help: that takes two seconds, as long as helpers need to start."""
+HELPERS = 4
+"""At most: each holds what it has imported, and a part, in a fifth of a gigabyte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ def read(path: Path) -> tuple[Tidy, bool]:
 def _parts(path: Path) -> Generator[_Part]:
     """In their order."""
     spans = list(_spans(path))
-    helpers = min(len(spans), _processors()) if len(spans) > ALONE else 1
+    helpers = min(len(spans), _processors(), HELPERS) if len(spans) > ALONE else 1
     if helpers == 1:
         yield from map(partial(_read, path), spans)
         return
