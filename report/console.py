@@ -19,7 +19,7 @@ def print_tables(console: Console, report: Report) -> None:
         console.print(Text(f"resume with: {report.resume}"))
     if report.duty:
         console.print(Text(report.duty))
-    for warning in report.warnings:
+    for warning in report.first_warnings:
         console.print(Text(warning, style="bold red"))
     for number, section in enumerate(report.sections, start=1):
         _print_section(console, number, section)

@@ -31,8 +31,6 @@ MOST_TRIALS = 2_000
 """Listed on the page, a row each; of more it is the first of each arm in each scenario."""
 MOST_NAMED = 50
 """Records that a cell names."""
-MOST_WARNINGS = 50
-"""Of those that the page begins with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +75,6 @@ def page(report: Report, catalogue: Catalogue) -> str:
         environment.get_template("index.html.j2").render,
         report=report,
         trials=_trials(listed) if len(listed) else None,
-        most_warnings=MOST_WARNINGS,
         unlisted=_unlisted(len(listed), len(report.run.trials)),
         spread=SPREAD,
         apart=APART,

@@ -31,6 +31,9 @@ APART = (
     "cannot be compared with each other."
 )
 
+MOST_WARNINGS = 50
+"""Of those that the page and the terminal begin with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Report:
@@ -100,6 +103,15 @@ class Report:
         cut = (f"The last line of {RECORDS} was cut off while being written; it is left out.",)
         problems = tuple(problem for section in self.sections for problem in section.problems)
         return (*problems, *(cut if self.run.interrupted else ()))
+
+    @property
+    def first_warnings(self) -> tuple[str, ...]:
+        """Of very many the first, and where the others are."""
+        found = self.warnings
+        if len(found) <= MOST_WARNINGS:
+            return found
+        rest = f"{len(found) - MOST_WARNINGS:,} more warnings are in report.md."
+        return (*found[:MOST_WARNINGS], rest)
 
 
 def arrange(run: Run) -> Report:

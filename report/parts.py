@@ -1,6 +1,6 @@
 """Read a file of records part by part, on several processors.
 
-Parsing is nearly all that a report of 100,000 records takes, and one line has nothing to do with
+Parsing is half of what a report of 100,000 records takes, and one line has nothing to do with
 another. A part leaves its process as frames; its records stay there.
 """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.records import Record
-from report import html
+from report import html, overview
 from report.mistakes import MISTAKES
 from report.overview import FIGURES
 from report.write import PAGE, SUMMARY, write_report
@@ -197,7 +197,7 @@ def test_the_page_of_many_sections_stays_short_and_says_what_is_left_out(
 def test_of_many_warnings_the_page_says_how_many_there_are(
     make_record: Builder, write_run: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(html, "MOST_WARNINGS", 2)
+    monkeypatch.setattr(overview, "MOST_WARNINGS", 2)
     records = [
         make_record(framework=framework, block=block, inputs=f"{framework} {block}")
         for block in range(5)
