@@ -4,6 +4,7 @@ import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ _NUMBERS = {
     "seconds": "--seconds",
 }
 """What a profile says in numbers, and the option that says otherwise."""
+
+
+_MODES = {"taught": 1, "usual": 2, "all": inf}
+"""Modes of each framework that a profile runs: its tutorial's, that and one that compiles, any."""
 
 
 def command(trials: pd.DataFrame) -> str:
@@ -64,9 +69,10 @@ def _options(profile: Mapping[str, Any], trials: pd.DataFrame) -> Iterator[str]:
     scenarios = sorted(set(trials["scenario"]))
     if scenarios != sorted(profile.get("scenarios", ["training"])):
         yield from _each("--scenario", scenarios)
+    yield from _images(profile, trials)
     arms = trials[trials["label"] != TWIN][["framework", "mode"]].drop_duplicates()
-    # Without saying more a profile runs a tutorial's mode and one that compiles.
-    if profile.get("modes") != "all" and (arms.groupby("framework").size() > 2).any():
+    most = _MODES[profile.get("modes", "usual")]
+    if (arms.groupby("framework").size() > most).any():
         yield from _each("--mode", sorted(set(arms["mode"])))
     frameworks = sorted(set(arms["framework"]))
     if frameworks != sorted(PACKAGES):
@@ -80,6 +86,13 @@ def _options(profile: Mapping[str, Any], trials: pd.DataFrame) -> Iterator[str]:
         yield from ("--allocator", str(first["allocator"]))
     if seed := int(trials["seed"].min()):  # that of the first block
         yield from ("--seed", str(seed))
+
+
+def _images(profile: Mapping[str, Any], trials: pd.DataFrame) -> Iterator[str]:
+    """Sizes of the data sets that pipelines read, if any did."""
+    found = sorted(set(trials["images"]) - {0})
+    if found and found != sorted(profile.get("images", [])):
+        yield from _each("--images", [str(number) for number in found])
 
 
 def _each(option: str, values: list[str]) -> Iterator[str]:

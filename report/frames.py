@@ -18,6 +18,7 @@ from bench.records import (
     Inference,
     Measurement,
     Overhead,
+    Pipeline,
     Record,
     Result,
     Startup,
@@ -132,6 +133,8 @@ def _timed_seconds(record: Record) -> float:
             seconds += result.cold_seconds + result.cached_seconds
         case Energy():
             seconds += result.seconds
+        case Pipeline():
+            seconds += result.first_batch_seconds
     return seconds
 
 
@@ -145,6 +148,8 @@ def chunks_of(result: Result) -> Iterator[Chunk]:
         case Sweep():
             for rung in result.rungs:
                 yield from rung.chunks
+        case Pipeline():
+            yield from (*result.alone, *result.resident, *result.through)
         case Overhead():
             yield from (*result.trainer, *result.bare)
         case Example():
@@ -195,6 +200,8 @@ COLUMNS: Mapping[str, tuple[str, Callable[[Record], object]]] = {
     "scenario": ("str", lambda r: r.trial.scenario),
     "label": ("str", lambda r: r.trial.label),
     "plain": ("str", lambda r: r.trial.plain),
+    "source": ("str", lambda r: r.trial.source),
+    "images": ("int64", lambda r: r.trial.images),
     "trial_batch_size": ("int64", lambda r: r.trial.batch_size),
     "least_seconds": ("float64", lambda r: r.trial.seconds),
     "block": ("int64", lambda r: r.trial.block),
@@ -299,6 +306,8 @@ def _impossible(result: Result) -> str:
             return "a batch size has no steps"
         case Energy() if result.images < 1:
             return "no images were trained on"
+        case Pipeline() if not (result.alone and result.resident and result.through):
+            return "nothing was read, or nothing trained"
     return ""
 
 

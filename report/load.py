@@ -23,6 +23,7 @@ from bench.records import (
     Inference,
     Memory,
     Overhead,
+    Pipeline,
     Record,
     Result,
     Startup,
@@ -77,6 +78,9 @@ def parse_record(line: bytes) -> Record:
             raise ValueError(
                 f"measurement.result: of {found.__name__.lower()}, not of {record.trial.scenario}"
             )
+    trial = record.trial
+    if (trial.scenario == "pipeline") != (trial.source is not None and trial.images > 0):
+        raise ValueError("trial: a pipeline, and nothing else, has a source and images")
     return record
 
 
@@ -161,6 +165,7 @@ RESULTS: Mapping[str, type[Result]] = {
     "sweep": Sweep,
     "memory": Memory,
     "energy": Energy,
+    "pipeline": Pipeline,
     "overhead": Overhead,
     "example": Example,
     "calibration": Calibration,

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from report.claims.efficiency import AGAINST, TAUGHT
+from report.claims.efficiency import AGAINST
 from report.contrasts import Contrast, Judged, decide
 from report.material import Material
+from report.speeds import TAUGHT
 
 ALPHA = 0.05
 """At which tests of those who publish call a difference one."""

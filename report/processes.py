@@ -3,7 +3,7 @@
 A process counts once, however many chunks it ran: its speed is the median of its steady stretch.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.records import Inference
+from bench.records import Chunk, Inference, Pipeline
 from report import steady
 from report.covariates import Covariates, discarded
 from report.frames import chunks_of
@@ -22,7 +22,7 @@ _SUMS = ("wall", "cpu", "switches", "stolen")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Process:
-    """Steady training, or inference, in one process: a number for each chunk that counts, ``[K]``.
+    """Steady training, inference or reading: a number for each chunk that counts, ``[K]``.
 
     K may be 0, where something was compiled until the end: then it has no speed.
     """
@@ -85,14 +85,23 @@ def find_inference(run: Run) -> dict[int, Process]:
     """Take every trial of inference as it is: nothing is compiled or learns while it is timed."""
     before = run.trials["calibration_before"].to_numpy()
     return {
-        trial: _of_inference(result, float(before[trial]))
+        trial: _flat(result.chunks, float(before[trial]))
         for trial, result in run.results.items()
         if isinstance(result, Inference)
     }
 
 
-def _of_inference(result: Inference, before: float) -> Process:
-    chunks = result.chunks
+def find_pipelines(run: Run) -> dict[int, Process]:
+    """Take of every trial of a pipeline what it read alone, likewise; a step is a batch."""
+    before = run.trials["calibration_before"].to_numpy()
+    return {
+        trial: _flat(result.alone, float(before[trial]))
+        for trial, result in run.results.items()
+        if isinstance(result, Pipeline)
+    }
+
+
+def _flat(chunks: Sequence[Chunk], before: float) -> Process:
     steps = np.array([chunk.steps for chunk in chunks], dtype=np.float64)
     return Process(
         kind="flat",

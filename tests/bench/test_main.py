@@ -66,6 +66,11 @@ def bench(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ),
         (["--repeats", "0"], "--repeats 0: must be at least 1"),
         (["--epochs", "-1"], "--epochs -1: must be at least 1"),
+        (["--images", "0"], "--images 0: must be at least 1"),
+        (
+            ["--scenario", "pipeline", "--images", "1000"],
+            "--images 1000: listing1 reads batches of 128; ask for a multiple of that",
+        ),
         (["--train-images", "60"], "needs at least 64 training images, not 60"),
         (["--repeats", "many"], "invalid int value: 'many'"),
         (["--seed", "-1"], "--seed -1: must not be negative"),

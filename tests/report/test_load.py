@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.certificate import Certificate, Tolerance
-from bench.contract import Device, Scenario, Trial
+from bench.contract import Device, Scenario, Source, Trial
 from bench.data import DatasetInfo
 from bench.errors import UserError
 from bench.records import (
@@ -31,6 +31,7 @@ from bench.records import (
     Measurement,
     Memory,
     Overhead,
+    Pipeline,
     Record,
     Rung,
     Series,
@@ -98,6 +99,9 @@ MEASURED: dict[Scenario, st.SearchStrategy[Any]] = {
     ),
     "memory": st.builds(Memory),
     "energy": st.builds(Energy, seconds=FLOATS, joules=FLOATS, idle_watts=FLOATS),
+    "pipeline": st.builds(
+        Pipeline, first_batch_seconds=FLOATS, alone=CHUNKS, resident=CHUNKS, through=CHUNKS
+    ),
     "overhead": st.builds(Overhead, trainer=CHUNKS, bare=CHUNKS),
     "example": st.builds(Example, trainer=CHUNKS, example=CHUNKS),
     "calibration": st.builds(
@@ -129,13 +133,21 @@ RECORD_PARTS: dict[str, st.SearchStrategy[Any]] = {
 
 
 def trials(scenarios: st.SearchStrategy[Scenario]) -> st.SearchStrategy[Trial]:
-    return st.builds(
-        Trial,
-        workload=WORKLOADS,
-        device=st.sampled_from(get_args(Device)),
-        scenario=scenarios,
-        seconds=FLOATS,
-    )
+    def trial(scenario: Scenario) -> st.SearchStrategy[Trial]:
+        reads: dict[str, st.SearchStrategy[Any]] = {
+            "source": st.sampled_from(get_args(Source)),
+            "images": st.integers(1, 2**31),
+        }
+        return st.builds(
+            Trial,
+            workload=WORKLOADS,
+            device=st.sampled_from(get_args(Device)),
+            scenario=st.just(scenario),
+            seconds=FLOATS,
+            **(reads if scenario == "pipeline" else {}),
+        )
+
+    return scenarios.flatmap(trial)
 
 
 def finished(scenario: Scenario) -> st.SearchStrategy[Record]:
