@@ -65,7 +65,8 @@ def test_at_the_batch_that_is_timed_the_fused_normalisation_is_off_by_no_more(
         assert np.abs(deviation).max() < 3e-4
 
 
-def test_jpeg_is_decoded_otherwise_than_elsewhere_unless_told(networks: Any) -> None:
+@pytest.mark.usefixtures("networks")
+def test_jpeg_is_decoded_otherwise_than_elsewhere_unless_told() -> None:
     """Once this fails, ``bench.enlarged`` may as well write JPEG."""
     tf = import_module("tensorflow")
     off: dict[str, list[int]] = {"": [], "INTEGER_ACCURATE": []}
