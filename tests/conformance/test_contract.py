@@ -304,9 +304,11 @@ def test_the_bare_loop_trains_in_every_mode(
 ) -> None:
     bare = import_module(f"impls.{implementation.name}.bare")
     trial = certificate.trial(implementation.name, mode, plain("listing3"), "fp32")
-    train = bare.loop(trial, images, labels, initial_weights("listing3", 0))
-    train(batches)
-    train(batches[:1])
+    start, finish = bare.parts(trial, images, labels, initial_weights("listing3", 0))
+    start(batches)
+    finish()
+    start(batches[:1])
+    finish()
 
 
 @pytest.mark.parametrize("network", ["listing1", "listing3"])
