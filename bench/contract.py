@@ -47,14 +47,16 @@ Scenario = Literal[
     "pipeline",
     "overhead",
     "example",
+    "mistakes",
     "calibration",
 ]
 """training: steady steps, and epochs with accuracy. inference: latency and throughput. startup:
 from a process' start to its first step. sweep: steps over batch sizes. memory: a pass of its own,
 over batch sizes. energy: of a GPU. pipeline: the framework's own way from a data set on disk to
 batches, and training through it, over sizes of the data set. overhead: the trainer against a bare
-loop. example: against the loop of the framework's own example. calibration: steps with more steps
-planted, to test the statistics with."""
+loop. example: against the loop of the framework's own example. mistakes: steps as they should be
+timed, and with what others did wrong. calibration: steps with more steps planted, to test the
+statistics with."""
 
 Source = Literal["files", "array"]
 """What a pipeline reads. files: an image each, in a folder per class. array: all images in one,

@@ -248,6 +248,21 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mistakes:
+    """Chunks of as many steps of the trainer: as it is timed, and with a mistake, in turns."""
+
+    right: tuple[Chunk, ...]
+    fed: tuple[Chunk, ...]
+    """The images come from host memory meanwhile."""
+    scored: tuple[Chunk, ...]
+    """The accuracy of each batch is computed, too."""
+    unfenced: tuple[Chunk, ...]
+    """Of the bare loop, which is not waited for."""
+    tf32: tuple[Chunk, ...]
+    """After the turns, with TF32; empty on a CPU, and where the trial itself is not float32."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """Chunks into which steps were planted beyond those counted."""
 
@@ -276,6 +291,7 @@ Result = (
     | Pipeline
     | Overhead
     | Example
+    | Mistakes
     | Calibration
 )
 

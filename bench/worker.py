@@ -35,6 +35,7 @@ from bench.scenarios import (
     first_step,
     inference,
     memory,
+    mistakes,
     overhead,
     pipeline,
     startup,
@@ -112,6 +113,7 @@ SCENARIOS: Mapping[Scenario, Callable[[ModuleType, Trainer, Inputs, Trial], Resu
     "pipeline": pipeline.measure,
     "overhead": overhead.measure,
     "example": example.measure,
+    "mistakes": mistakes.measure,
     "calibration": calibration.measure,
 }
 """What is done with a trainer that has earned its certificate; a memory pass is done before."""

@@ -17,6 +17,7 @@ from bench.records import (
     GpuState,
     Inference,
     Measurement,
+    Mistakes,
     Overhead,
     Pipeline,
     Record,
@@ -154,6 +155,8 @@ def chunks_of(result: Result) -> Iterator[Chunk]:
             yield from (*result.trainer, *result.bare)
         case Example():
             yield from (*result.trainer, *result.example)
+        case Mistakes():
+            yield from (*result.right, *result.fed, *result.scored, *result.unfenced, *result.tf32)
         case Calibration():
             for series in result.series:
                 yield from series.chunks
@@ -304,6 +307,8 @@ def _impossible(result: Result) -> str:
             return "there are no calls"
         case Sweep() if not all(rung.chunks and rung.batch_size > 0 for rung in result.rungs):
             return "a batch size has no steps"
+        case Mistakes() if not all((result.right, result.fed, result.scored, result.unfenced)):
+            return "something was not timed"
         case Energy() if result.images < 1:
             return "no images were trained on"
         case Pipeline() if not (result.alone and result.resident and result.through):

@@ -22,6 +22,7 @@ from bench.records import (
     Example,
     Inference,
     Memory,
+    Mistakes,
     Overhead,
     Pipeline,
     Record,
@@ -168,6 +169,7 @@ RESULTS: Mapping[str, type[Result]] = {
     "pipeline": Pipeline,
     "overhead": Overhead,
     "example": Example,
+    "mistakes": Mistakes,
     "calibration": Calibration,
 }
 """What a trial of each scenario measures. Each has keys that no other has, and none is optional, so

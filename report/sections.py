@@ -78,7 +78,10 @@ _SPECIFICATION = (
 """Columns of ``Run.trials`` that say what a workload is."""
 
 
-ORDINARY = ("training", "inference", "startup", "sweep", "memory", "energy", "pipeline")
+ORDINARY = (
+    *("training", "inference", "startup", "sweep", "memory", "energy", "pipeline"),
+    "mistakes",
+)
 """Scenarios of these tables. The others measure the suite itself (``report.calibration``)."""
 
 MOST_DISCARDED = 0.20

@@ -26,6 +26,7 @@ from bench.records import (
     Machine,
     Measurement,
     Memory,
+    Mistakes,
     Overhead,
     Pipeline,
     Record,
@@ -186,6 +187,13 @@ RESULTS: dict[Scenario, Result] = {
     "pipeline": make_pipeline(alone=0.01),
     "overhead": Overhead(trainer=make_chunks([0.2] * 3), bare=make_chunks([0.19] * 3)),
     "example": Example(trainer=make_chunks([0.2] * 3), example=make_chunks([0.22] * 3)),
+    "mistakes": Mistakes(
+        right=make_chunks([0.2] * 3),
+        fed=make_chunks([0.25] * 3),
+        scored=make_chunks([0.3] * 3),
+        unfenced=make_chunks([0.1] * 3),
+        tf32=(),
+    ),
     "calibration": Calibration(
         series=(Series(batch_size=1, counted=40, planted=2, chunks=make_chunks([0.2] * 3)),)
     ),

@@ -30,6 +30,7 @@ from bench.records import (
     Machine,
     Measurement,
     Memory,
+    Mistakes,
     Overhead,
     Pipeline,
     Record,
@@ -104,6 +105,9 @@ MEASURED: dict[Scenario, st.SearchStrategy[Any]] = {
     ),
     "overhead": st.builds(Overhead, trainer=CHUNKS, bare=CHUNKS),
     "example": st.builds(Example, trainer=CHUNKS, example=CHUNKS),
+    "mistakes": st.builds(
+        Mistakes, right=CHUNKS, fed=CHUNKS, scored=CHUNKS, unfenced=CHUNKS, tf32=CHUNKS
+    ),
     "calibration": st.builds(
         Calibration, series=st.lists(st.builds(Series, chunks=CHUNKS), max_size=2).map(tuple)
     ),
@@ -461,6 +465,7 @@ def test_impossible_numbers_are_refused(
         ("inference", ("result", "latencies"), [], "there are no calls"),
         ("inference", ("result", "chunks"), [], "there are no calls"),
         ("sweep", ("result", "rungs", 1, "chunks"), [], "a batch size has no steps"),
+        ("mistakes", ("result", "unfenced"), [], "something was not timed"),
         ("energy", ("result", "images"), 0, "no images were trained on"),
     ],
 )
