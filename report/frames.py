@@ -149,17 +149,21 @@ def chunks_of(result: Result) -> Iterator[Chunk]:
         case Sweep():
             for rung in result.rungs:
                 yield from rung.chunks
-        case Pipeline():
-            yield from (*result.alone, *result.resident, *result.through)
-        case Overhead():
-            yield from (*result.trainer, *result.bare)
-        case Example():
-            yield from (*result.trainer, *result.example)
-        case Mistakes():
-            yield from (*result.right, *result.fed, *result.scored, *result.unfenced, *result.tf32)
         case Calibration():
             for series in result.series:
                 yield from series.chunks
+        case _:
+            for name in _IN_TURNS.get(type(result), ()):
+                yield from getattr(result, name)
+
+
+_IN_TURNS: Mapping[type[Result], tuple[str, ...]] = {
+    Pipeline: ("alone", "resident", "through"),
+    Overhead: ("trainer", "bare"),
+    Example: ("trainer", "example"),
+    Mistakes: ("right", "fed", "scored", "unfenced", "tf32"),
+}
+"""What is timed beside each other: fields of results that are chunks."""
 
 
 def _printable(result: Result) -> Result:

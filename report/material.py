@@ -21,7 +21,7 @@ class Material:
     counted: pd.DataFrame
     """Those of them that ended well and may be compared."""
     processes: Processes
-    """Of training, of inference, and of pipelines alone."""
+    """Of training, of inference, of pipelines alone, and of mistakes without any."""
     _pairs: dict[object, Contrast | None] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property

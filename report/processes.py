@@ -6,12 +6,13 @@ A process counts once, however many chunks it ran: its speed is the median of it
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.records import Chunk, Inference, Pipeline
+from bench.records import Chunk, Inference, Mistakes, Pipeline
 from report import steady
 from report.covariates import Covariates, discarded
 from report.frames import chunks_of
@@ -22,9 +23,10 @@ _SUMS = ("wall", "cpu", "switches", "stolen")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Process:
-    """Steady training, inference or reading: a number for each chunk that counts, ``[K]``.
+    """Steady training, or what a scenario timed, in one process: a number for each chunk, ``[K]``.
 
-    K may be 0, where something was compiled until the end: then it has no speed.
+    Of those that count: K may be 0, where something was compiled until the end; then it has no
+    speed.
     """
 
     kind: steady.Kind
@@ -85,7 +87,7 @@ def find_inference(run: Run) -> dict[int, Process]:
     """Take every trial of inference as it is: nothing is compiled or learns while it is timed."""
     before = run.trials["calibration_before"].to_numpy()
     return {
-        trial: _flat(result.chunks, float(before[trial]))
+        trial: _as_it_is(result.chunks, float(before[trial]))
         for trial, result in run.results.items()
         if isinstance(result, Inference)
     }
@@ -95,13 +97,30 @@ def find_pipelines(run: Run) -> dict[int, Process]:
     """Take of every trial of a pipeline what it read alone, likewise; a step is a batch."""
     before = run.trials["calibration_before"].to_numpy()
     return {
-        trial: _flat(result.alone, float(before[trial]))
+        trial: _as_it_is(result.alone, float(before[trial]))
         for trial, result in run.results.items()
         if isinstance(result, Pipeline)
     }
 
 
-def _flat(chunks: Sequence[Chunk], before: float) -> Process:
+Way = Literal["right", "fed", "scored", "unfenced", "tf32"]
+"""Fields of ``bench.records.Mistakes``."""
+
+
+def find_mistakes(run: Run, way: Way) -> dict[int, Process]:
+    """Take every trial of mistakes as it is, its chunks of one way.
+
+    Trials that have none of it are left out.
+    """
+    before = run.trials["calibration_before"].to_numpy()
+    return {
+        trial: _as_it_is(chunks, float(before[trial]))
+        for trial, result in run.results.items()
+        if isinstance(result, Mistakes) and (chunks := getattr(result, way))
+    }
+
+
+def _as_it_is(chunks: Sequence[Chunk], before: float) -> Process:
     steps = np.array([chunk.steps for chunk in chunks], dtype=np.float64)
     return Process(
         kind="flat",

@@ -19,6 +19,7 @@ from report.processes import (
     Processes,
     described,
     find_inference,
+    find_mistakes,
     find_pipelines,
     find_processes,
 )
@@ -153,7 +154,12 @@ def build_sections(run: Run) -> tuple[Section, ...]:
     """Part a run's records into sections and make their tables; none where nothing is recorded."""
     training = find_processes(run)
     trials = described(run, training)
-    processes = {**training, **find_inference(run), **find_pipelines(run)}
+    processes = {
+        **training,
+        **find_inference(run),
+        **find_pipelines(run),
+        **find_mistakes(run, "right"),
+    }
     groups = trials.groupby(list(SECTION_KEYS), dropna=False, sort=True)
     return tuple(_section(group, run, processes) for _, group in groups)
 
@@ -250,7 +256,7 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
             memory.table(of(counted, "memory"), run.results),
             pipeline.table(of(counted, "pipeline"), run.results),
             energy.table(of(ordinary, "energy"), of(counted, "energy"), run.results),
-            mistakes.table(material),
+            mistakes.table(material, run),
             platforms.table(frozenset(ordinary["framework"])),
             source.table(frozenset(ordinary["framework"])),
             course.unfinished(pd.concat([trials[trials["status"] != "ok"], thrown])),

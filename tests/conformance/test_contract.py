@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bench import capped, certificate
 from bench.contract import KERNELS, Floats, Implementation, Trainer
+from bench.data import Dataset
 from bench.inputs import Inputs
 from bench.scenarios import mistakes
 from bench.weights import initial_weights
@@ -321,6 +322,7 @@ def test_mistakes_leave_the_trainer_as_it_was(
     images: NDArray[np.uint8],
     labels: NDArray[np.int32],
     batches: NDArray[np.int32],
+    data: Dataset,
 ) -> None:
     """Each is made with the trainer that is timed without it in the next chunk."""
     workload = plain("listing3")
@@ -339,6 +341,7 @@ def test_mistakes_leave_the_trainer_as_it_was(
         epochs=(batches,),
         seed=0,
         augmentation=False,
+        data=data,
     )
     found = mistakes.measure(module, trainer, given, trial)
     ways = (found.right, found.fed, found.scored, found.unfenced)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench import certificate, enlarged
 from bench.contract import Images, Implementation, Pipeline, Source, Trainer, Trial
-from bench.data import Dataset, DatasetInfo, open_dataset, save_dataset
+from bench.data import Dataset
 from bench.enlarge import enlarge
 from bench.memory import held_bytes
 from bench.scenarios import pipeline as scenario
@@ -34,27 +34,6 @@ def pipeline(implementation: Implementation, build: BUILD, mode: str) -> Pipelin
     build(plain("listing1"), mode)
     found: Pipeline = import_module(f"impls.{implementation.name}.pipeline")
     return found
-
-
-@pytest.fixture(scope="module")
-def data(
-    tmp_path_factory: pytest.TempPathFactory,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int32],
-) -> Dataset:
-    folder = tmp_path_factory.mktemp("data")
-    info = DatasetInfo(name="images", digest="0" * 64, train_images=IMAGES, test_images=IMAGES)
-    save_dataset(
-        folder,
-        Dataset(
-            info=info,
-            train_images=images,
-            train_labels=labels,
-            test_images=images,
-            test_labels=labels,
-        ),
-    )
-    return open_dataset(folder)
 
 
 @pytest.fixture
