@@ -95,6 +95,13 @@ def faults(session: nox.Session, framework: str) -> None:
     session.run("pytest", "tests/faults", f"--framework={framework}", *session.posargs)
 
 
+@nox.session(default=False)
+def scale(session: nox.Session) -> None:
+    """What a report takes of 1,000 to 100,000 constructed records (`-- N...`: so many; minutes)."""
+    install(session, "tests")
+    session.run("python", "-m", "tests.report.scale", *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, types, and the directions in which modules may import each other."""

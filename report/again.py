@@ -3,10 +3,11 @@
 import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -35,8 +36,9 @@ def command(trials: pd.DataFrame) -> str:
     The profile is the one that leaves least to be said by options. A data set of the user's own is
     ``PATH``: records do not say where it lies.
     """
+    asked = _Asked.of(trials)
     name, options = min(
-        ((name, list(_options(profile, trials))) for name, profile in _profiles().items()),
+        ((name, list(_options(profile, asked))) for name, profile in _profiles().items()),
         key=lambda found: len(found[1]),
     )
     said = shlex.join([*("nox", "-s", "bench", "--", "--profile", name), *options])
@@ -50,11 +52,45 @@ def _profiles() -> dict[str, dict[str, Any]]:
     return tomllib.loads(PROFILES.read_text(encoding="utf-8"))
 
 
-def _options(profile: Mapping[str, Any], trials: pd.DataFrame) -> Iterator[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a section's trials were asked for."""
+
+    first: Mapping[str, Any]
+    """Of the first trial: what all have in common."""
+    repeats: int
+    seed: int
+    """Of the first block."""
+    workloads: list[str]
+    scenarios: list[str]
+    frameworks: list[str]
+    modes: list[str]
+    images: list[int]
+    """In the data sets that pipelines read, if any did."""
+    most_modes: int
+    """Of a framework."""
+
+    @classmethod
+    def of(cls, trials: pd.DataFrame) -> "_Asked":
+        arms = trials[trials["label"] != TWIN][["framework", "mode"]].drop_duplicates()
+        return cls(
+            first=cast("dict[str, Any]", trials.iloc[0].to_dict()),
+            repeats=int(trials["block"].nunique()),
+            seed=int(trials["seed"].min()),
+            workloads=sorted(trials["workload"].unique()),
+            scenarios=sorted(trials["scenario"].unique()),
+            frameworks=sorted(arms["framework"].unique()),
+            modes=sorted(arms["mode"].unique()),
+            images=sorted(set(trials["images"]) - {0}),
+            most_modes=max(arms["framework"].value_counts(), default=0),
+        )
+
+
+def _options(profile: Mapping[str, Any], asked: _Asked) -> Iterator[str]:
     """What has to be said beside the profile."""
-    first = trials.iloc[0]
+    first = asked.first
     measured = {
-        "repeats": int(trials["block"].nunique()),
+        "repeats": asked.repeats,
         "epochs": int(first["epochs"]),
         "train_images": int(first["train_images"]),
         "test_images": int(first["test_images"]),
@@ -63,20 +99,7 @@ def _options(profile: Mapping[str, Any], trials: pd.DataFrame) -> Iterator[str]:
     for key, option in _NUMBERS.items():
         if measured[key] != profile.get(key):
             yield from (option, f"{measured[key]:g}")
-    workloads = sorted(set(trials["workload"]))
-    if workloads != sorted(profile["workloads"]):
-        yield from _each("--workload", workloads)
-    scenarios = sorted(set(trials["scenario"]))
-    if scenarios != sorted(profile.get("scenarios", ["training"])):
-        yield from _each("--scenario", scenarios)
-    yield from _images(profile, trials)
-    arms = trials[trials["label"] != TWIN][["framework", "mode"]].drop_duplicates()
-    most = _MODES[profile.get("modes", "usual")]
-    if (arms.groupby("framework").size() > most).any():
-        yield from _each("--mode", sorted(set(arms["mode"])))
-    frameworks = sorted(set(arms["framework"]))
-    if frameworks != sorted(PACKAGES):
-        yield from _each("--framework", frameworks)
+    yield from _chosen(profile, asked)
     dataset = str(first["dataset"])
     yield from ("--dataset", dataset if dataset in {"synthetic", "cifar10"} else "PATH")
     yield from ("--device", str(first["device"]), "--threads", str(first["threads"]))
@@ -84,15 +107,22 @@ def _options(profile: Mapping[str, Any], trials: pd.DataFrame) -> Iterator[str]:
         yield from ("--dtype", str(first["precision"]))
     if first["allocator"] != "default":
         yield from ("--allocator", str(first["allocator"]))
-    if seed := int(trials["seed"].min()):  # that of the first block
-        yield from ("--seed", str(seed))
+    if asked.seed:
+        yield from ("--seed", str(asked.seed))
 
 
-def _images(profile: Mapping[str, Any], trials: pd.DataFrame) -> Iterator[str]:
-    """Sizes of the data sets that pipelines read, if any did."""
-    found = sorted(set(trials["images"]) - {0})
-    if found and found != sorted(profile.get("images", [])):
-        yield from _each("--images", [str(number) for number in found])
+def _chosen(profile: Mapping[str, Any], asked: _Asked) -> Iterator[str]:
+    """What is run in the place of what the profile names."""
+    if asked.workloads != sorted(profile["workloads"]):
+        yield from _each("--workload", asked.workloads)
+    if asked.scenarios != sorted(profile.get("scenarios", ["training"])):
+        yield from _each("--scenario", asked.scenarios)
+    if asked.images and asked.images != sorted(profile.get("images", [])):
+        yield from _each("--images", [str(number) for number in asked.images])
+    if asked.most_modes > _MODES[profile.get("modes", "usual")]:
+        yield from _each("--mode", asked.modes)
+    if asked.frameworks != sorted(PACKAGES):
+        yield from _each("--framework", asked.frameworks)
 
 
 def _each(option: str, values: list[str]) -> Iterator[str]:

@@ -6,7 +6,7 @@ different verdicts, the data do not carry one (``report.decisions``).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, inf
 
 import numpy as np
@@ -16,6 +16,14 @@ from report.statistics import Interval, check_values, log_ratios, walsh_averages
 
 RESAMPLES = 9_999
 """One less than 10,000, so that each usual confidence is one of the resamples' ranks."""
+
+MOST = 30
+"""Units that are resampled: of more blocks neighbours are joined, to so many batches. Of each
+resample there are half as many Walsh averages as units squared, while more than 30 batches make an
+interval hardly narrower (Schmeiser 1982, Batch size effects in the analysis of simulation output).
+Of 1,000 comparisons by each of ``report.coverage.NOISES`` intervals at 95% held the truth in 94.0%
+to 96.9%, of 45, 120 and 320 blocks, and were 7% to 13% wider than those that decide. What
+neighbours have in common, which these take to be independent, is within a batch and counts."""
 
 _BATCH = 250_000
 """Walsh averages made at once: 2 MB, so that they are sorted where they are, in a cache."""
@@ -78,18 +86,23 @@ def resample_log_ratios(
 
     ``arm`` and ``other`` hold, for each block, the chunks that this arm's process measured:
     positive numbers ``[K]`` in one unit, seconds per step say. K may differ. The estimate is
-    positive where ``arm`` is faster. Raises ``ValueError`` if the arms differ in blocks, there are
-    none, a chunk is not a positive finite number, or ``resamples`` is below 1.
+    positive where ``arm`` is faster. Of more than ``MOST`` blocks these alone are resampled: what
+    chunks do to a process' median is in the spread of the blocks as well. Raises ``ValueError`` if
+    the arms differ in blocks, there are none, a chunk is not a positive finite number, or
+    ``resamples`` is below 1.
     """
     if len(arm) != len(other) or len(arm) == 0:
         raise ValueError(f"arm has {len(arm)} blocks, other has {len(other)}; blocks are paired")
     mine, theirs = _Processes.of("arm", arm), _Processes.of("other", other)
+    differences = log_ratios(mine.medians, theirs.medians)
+    if len(differences) > MOST:
+        return resample_differences(differences, generator, resamples)
 
     def draw(blocks: NDArray[np.intp]) -> NDArray[np.float64]:
         resampled = theirs.resampled_medians(blocks, generator)
         return np.log(resampled / mine.resampled_medians(blocks, generator))
 
-    return _replicates(log_ratios(mine.medians, theirs.medians), draw, generator, resamples)
+    return _replicates(differences, draw, generator, resamples)
 
 
 def resample_differences(
@@ -101,7 +114,17 @@ def resample_differences(
     there is none, or ``resamples`` is below 1.
     """
     check_values("differences", differences)
-    return _replicates(differences, lambda blocks: differences[blocks], generator, resamples)
+    units = _joined(differences)
+    found = _replicates(units, lambda drawn: units[drawn], generator, resamples)
+    return replace(found, n=len(differences))
+
+
+def _joined(differences: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Hodges-Lehmann estimates of ``MOST`` batches of neighbours; of fewer blocks they are one."""
+    if len(differences) <= MOST:
+        return differences
+    batches = np.array_split(differences, MOST)
+    return np.concatenate([_location_and_spread(batch[np.newaxis])[0] for batch in batches])
 
 
 def _replicates(
@@ -135,7 +158,8 @@ def _location_and_spread(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Median and interquartile range of the Walsh averages of each row: ``[R, B]`` to 2 ``[R]``."""
     # Sorting, with vector instructions, takes a quarter of the time of NumPy's quantiles.
-    averages = np.sort(walsh_averages(samples), axis=-1)
+    averages = walsh_averages(samples)
+    averages.sort(axis=-1)
     count = averages.shape[-1]
     median = (averages[:, (count - 1) // 2] + averages[:, count // 2]) / 2
     return median, averages[:, count - 1 - count // 4] - averages[:, count // 4]

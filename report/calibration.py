@@ -37,8 +37,9 @@ from bench.records import (
 from report import contrasts, duel
 from report.bootstrap import resample_log_ratios
 from report.decisions import MARGINS, Decision, Evidence, verdict
-from report.load import parse_record, plain
+from report.parse import parse_record
 from report.statistics import Interval, paired_interval, rate
+from report.text import plain
 
 BLOCKS = 12
 """Of a comparison, as large as a careful user would make it."""

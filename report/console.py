@@ -6,7 +6,8 @@ from rich.table import Table as ConsoleTable
 from rich.text import Text
 
 from report.about import dataset_note
-from report.overview import APART, SPREAD, Report
+from report.overview import APART, SPREAD, Report, csv_of
+from report.sections import Section
 from report.tables.columns import Table
 from report.text import shortened
 
@@ -20,19 +21,25 @@ def print_tables(console: Console, report: Report) -> None:
         console.print(Text(report.duty))
     for warning in report.warnings:
         console.print(Text(warning, style="bold red"))
-    for section in report.sections:
-        console.print()
-        console.print(Text(section.heading, style="bold"))
-        note = dataset_note(section)
-        for line in filter(None, (note, *section.notes)):
-            console.print(Text(line))
-        for table in section.tables:
-            if len(table.rows) and not table.page_only:
-                console.print(_console_table(table))
+    for number, section in enumerate(report.sections, start=1):
+        _print_section(console, number, section)
     if len(report.sections) > 1:
         console.print(Text(APART))
     if report.sections:
         console.print(Text(SPREAD))
+
+
+def _print_section(console: Console, number: int, section: Section) -> None:
+    console.print()
+    console.print(Text(section.heading, style="bold"))
+    note = dataset_note(section)
+    for line in filter(None, (note, *section.notes)):
+        console.print(Text(line))
+    for table in section.tables:
+        if len(table.rows) and not table.page_only:
+            console.print(_console_table(table.beginning))
+            if rest := table.rest(csv_of(number, table)):
+                console.print(Text(rest))
 
 
 def _console_table(table: Table) -> ConsoleTable:

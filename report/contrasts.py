@@ -13,7 +13,7 @@ feels the machine's other tenants. But it is another quantity, so it decides onl
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import copysign
 from typing import Literal
@@ -36,7 +36,7 @@ from report.decisions import (
     holm_confidences,
     verdict,
 )
-from report.processes import Process, Processes
+from report.processes import Process, Processes, medians
 from report.statistics import Interval, log_ratios, paired_interval, paired_p
 
 SENTINEL_CONFIDENCE = 0.99
@@ -57,18 +57,24 @@ class Measure:
     other: tuple[NDArray[np.float64], ...]
     differences: NDArray[np.float64]
     """``log(median other / median arm)`` of each block, ``[B]``."""
+    _intervals: dict[float, Interval] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
         cls, arm: Sequence[NDArray[np.float64]], other: Sequence[NDArray[np.float64]]
     ) -> "Measure":
         """Pair the blocks; raises ``ValueError`` for what is not a positive number."""
-        medians = (np.array([np.median(chunks) for chunks in side]) for side in (arm, other))
-        return cls(arm=tuple(arm), other=tuple(other), differences=log_ratios(*medians))
+        return cls(
+            arm=tuple(arm),
+            other=tuple(other),
+            differences=log_ratios(medians(arm), medians(other)),
+        )
 
     def interval(self, confidence: float = SUPERIORITY) -> Interval:
-        """The interval that decides."""
-        return paired_interval(self.differences, confidence)
+        """The interval that decides; made once, though many may ask."""
+        if confidence not in self._intervals:
+            self._intervals[confidence] = paired_interval(self.differences, confidence)
+        return self._intervals[confidence]
 
     @cached_property
     def replicates(self) -> Replicates:
@@ -127,7 +133,7 @@ def pair(arm: pd.DataFrame, other: pd.DataFrame, processes: Processes) -> Contra
     if not trials:
         return None
     pairs = [(processes[first], processes[second]) for first, second in trials]
-    lasted = pd.concat([arm["seconds"], other["seconds"]])
+    lasted = {**arm["seconds"].to_dict(), **other["seconds"].to_dict()}
     on_cpu = arm["device"].iloc[0] == "cpu" and _have_cpu_time(pairs)
     unsteady = sum(process.kind == "no steady state" for process in everyone) / len(everyone)
     return Contrast(
@@ -215,12 +221,11 @@ def _name(trials: pd.DataFrame) -> Arm:
 
 def _verdicts(family: Sequence[tuple[Measure, Guards]], margin: Margin) -> list[Verdict]:
     """Decide a family of claims, each held to the confidence that Holm asks of it."""
-    differences = [measure.differences for measure, _ in family]
     beyond = holm_confidences(
-        np.array([_p_beyond(d, margin) for d in differences]), 1 - SUPERIORITY
+        np.array([_p_beyond(measure, margin) for measure, _ in family]), 1 - SUPERIORITY
     )
     within = holm_confidences(
-        np.array([_p_within(d, margin) for d in differences]), 1 - EQUIVALENCE
+        np.array([_p_within(measure, margin) for measure, _ in family]), 1 - EQUIVALENCE
     )
     found = []
     for (measure, guards), superiority, equivalence in zip(family, beyond, within, strict=True):
@@ -242,19 +247,19 @@ def _verdicts(family: Sequence[tuple[Measure, Guards]], margin: Margin) -> list[
     return found
 
 
-def _p_beyond(differences: NDArray[np.float64], margin: Margin) -> float:
+def _p_beyond(measure: Measure, margin: Margin) -> float:
     """Of no more than the margin, two-sided: small where the effect lies beyond it."""
-    estimate = paired_interval(differences).estimate
+    estimate = measure.interval().estimate
     if abs(estimate) <= margin.limit:
         return 1.0
-    return paired_p(differences, copysign(margin.limit, estimate))
+    return paired_p(measure.differences, copysign(margin.limit, estimate))
 
 
-def _p_within(differences: NDArray[np.float64], margin: Margin) -> float:
+def _p_within(measure: Measure, margin: Margin) -> float:
     """Of the margin or more, the larger of both sides: small where the effect lies within it."""
-    if abs(paired_interval(differences).estimate) >= margin.limit:
+    if abs(measure.interval().estimate) >= margin.limit:
         return 1.0
-    return max(paired_p(differences, side) for side in (margin.limit, -margin.limit))
+    return max(paired_p(measure.differences, side) for side in (margin.limit, -margin.limit))
 
 
 def _deviation(differences: NDArray[np.float64]) -> float | None:

@@ -1,11 +1,12 @@
 """From records to tidy frames: which columns there are, and what of a record fills them."""
 
-import sys
 from array import array
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from math import inf, nan
+from operator import attrgetter
 
+import numpy as np
 import pandas as pd
 
 from bench.certificate import Certificate
@@ -17,6 +18,7 @@ from bench.records import (
     GpuState,
     Inference,
     Measurement,
+    Memory,
     Mistakes,
     Overhead,
     Pipeline,
@@ -30,63 +32,188 @@ from bench.workloads import Optimizer
 from report.text import plain
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tidy:
+    """Records as frames; ``report.load.Run`` says what is in them."""
+
+    trials: pd.DataFrame
+    """One row per record: ``COLUMNS``, and what epochs add."""
+    epochs: pd.DataFrame
+    chunks: pd.DataFrame
+    results: Mapping[str, pd.DataFrame]
+
+
+def joined(parts: Sequence[Tidy]) -> Tidy:
+    """One below the other: trials are numbered on, everywhere."""
+    starts = np.cumsum([0, *(len(part.trials) for part in parts)]).tolist()
+    shifted = list(zip(parts, starts, strict=False))
+    return Tidy(
+        trials=pd.concat([part.trials for part in parts], ignore_index=True),
+        epochs=pd.concat(
+            [part.epochs.assign(trial=part.epochs["trial"] + start) for part, start in shifted],
+            ignore_index=True,
+        ),
+        chunks=pd.concat(
+            [part.chunks.assign(trial=part.chunks["trial"] + start) for part, start in shifted],
+            ignore_index=True,
+        ),
+        results={
+            name: pd.concat(
+                [
+                    part.results[name].set_axis(part.results[name].index + start)
+                    for part, start in shifted
+                ]
+            )
+            for name in RESULT_COLUMNS
+        },
+    )
+
+
 class Frames:
     """Records, turned into columns one by one; 100,000 of them may have millions of chunks."""
 
     def __init__(self) -> None:
+        self._texts = _Texts()
         self._trials: dict[str, list[object]] = {name: [] for name in COLUMNS}
-        self._epochs = {name: array("d") for name in _EPOCH_COLUMNS}
-        self._chunks = {name: array("d") for name in _CHUNK_COLUMNS}
-        self.results: dict[int, Result] = {}
-        """What trials of other scenarios than training measured, by row of ``trials``."""
+        self._epochs = [array("d") for _ in _EPOCH_COLUMNS]
+        self._series = [array("d") for _ in _SERIES_COLUMNS]
+        self._chunks = [array("d") for _ in _TIMED_COLUMNS]
+        self._results: dict[str, list[tuple[object, ...]]] = {name: [] for name in RESULT_COLUMNS}
 
     def append(self, record: Record) -> None:
         """Add a record; raise ``ValueError`` for numbers that no trial can have."""
         trial = len(self._trials["run"])
         if record.measurement is not None:
             _check(record.measurement)
-        for name, (_, get) in COLUMNS.items():
-            value = get(record)
-            if isinstance(value, str):
-                value = sys.intern(plain(value))
-            elif isinstance(value, int) and not 0 <= value < 2**63:
-                raise ValueError(f"{name} is out of range")
-            self._trials[name].append(value)
+        for name, get in _TEXTS.items():
+            text = get(record)
+            self._trials[name].append(None if text is None else self._texts[str(text)])
+        for name, get in _NUMBERS.items():
+            self._trials[name].append(_number(name, get(record)))
         if record.measurement is None:
             return
         result = record.measurement.result
-        if not isinstance(result, Training):
-            self.results[trial] = _printable(result)
-            return
-        for number, epoch in enumerate(result.epochs, start=1):
-            _append_row(self._epochs, {"trial": trial, "epoch": number}, epoch)
-        for number, chunk in enumerate(result.steady.chunks):
-            _append_row(self._chunks, {"trial": trial, "number": number}, chunk)
+        series = list(series_of(result))
+        _extend(self._series, _columns(_series_rows(trial, series)))
+        _extend(self._chunks, _timed([chunk for _, chunks in series for chunk in chunks]))
+        if isinstance(result, Training):
+            _extend(self._epochs, _columns(_epoch_rows(trial, result)))
+        elif kept := _kept(result):
+            self._results[record.trial.scenario].append((trial, *kept))
 
-    def trials(self) -> pd.DataFrame:
-        """A row for each record, in the order appended, with ``COLUMNS`` and what epochs add."""
+    def tidy(self) -> Tidy:
+        """What was appended, in that order."""
+        epochs = _frame(self._epochs, _EPOCH_COLUMNS)
+        return Tidy(
+            trials=self._trial_rows(epochs),
+            epochs=epochs,
+            chunks=self._chunk_rows(),
+            results=self._result_rows(),
+        )
+
+    def _trial_rows(self, epochs: pd.DataFrame) -> pd.DataFrame:
         trials = pd.DataFrame(
             {
                 name: pd.Series(self._trials[name], dtype=dtype)
                 for name, (dtype, _) in COLUMNS.items()
             }
         )
-        _add_epoch_results(trials, self.epochs())
+        _add_epoch_results(trials, epochs)
         return trials
 
-    def epochs(self) -> pd.DataFrame:
-        """A row for each timed epoch."""
-        return _frame(self._epochs, _EPOCH_COLUMNS)
+    def _chunk_rows(self) -> pd.DataFrame:
+        series = _frame(self._series, _SERIES_COLUMNS)
+        known = series.loc[series.index.repeat(series.pop("chunks"))].reset_index(drop=True)
+        number = known.groupby("trial").cumcount()
+        timed = _frame(self._chunks, _TIMED_COLUMNS)
+        return pd.concat([known.assign(number=number), timed], axis="columns")
 
-    def chunks(self) -> pd.DataFrame:
-        """A row for each chunk of steady training."""
-        return _frame(self._chunks, _CHUNK_COLUMNS)
+    def _result_rows(self) -> dict[str, pd.DataFrame]:
+        return {
+            scenario: pd.DataFrame(self._results[scenario], columns=pd.Index(["trial", *columns]))
+            .astype({"trial": "int64", **columns})
+            .set_index("trial")
+            for scenario, columns in RESULT_COLUMNS.items()
+        }
 
 
-def _frame(columns: Mapping[str, "array[float]"], types: Mapping[str, str]) -> pd.DataFrame:
+class _Texts(dict[str, str]):
+    """Texts as columns hold them: printable, and each of them once."""
+
+    def __missing__(self, text: str) -> str:
+        return self.setdefault(text, plain(text))
+
+
+def _number(name: str, value: object) -> object:
+    """A number that a column can hold, or None; raises ``ValueError`` for others."""
+    if isinstance(value, int) and not 0 <= value < 2**63:
+        raise ValueError(f"{name} is out of range")
+    return value
+
+
+def _extend(columns: Sequence["array[float]"], more: Iterable[Sequence[float]]) -> None:
+    """Add cells to each of the columns; to none where there are none to add."""
+    for column, cells in zip(columns, more, strict=False):
+        column.extend(cells)
+
+
+def _columns(rows: Iterable[Sequence[float]]) -> Iterator[tuple[float, ...]]:
+    return zip(*rows, strict=True)
+
+
+def _frame(columns: Sequence["array[float]"], types: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame(
-        {name: pd.Series(columns[name], dtype=dtype) for name, dtype in types.items()}
+        {
+            name: np.array(column, dtype=dtype)
+            for (name, dtype), column in zip(types.items(), columns, strict=True)
+        }
     )
+
+
+def _series_rows(
+    trial: int, series: Sequence[tuple[int, Sequence[Chunk]]]
+) -> Iterator[tuple[int, ...]]:
+    """As ``_SERIES_COLUMNS``."""
+    for number, (batch_size, chunks) in enumerate(series):
+        yield trial, number, batch_size, len(chunks)
+
+
+def _timed(chunks: Sequence[Chunk]) -> Iterator[Sequence[float]]:
+    """Columns, as ``_TIMED_COLUMNS``; the last is the one with cells that may be None."""
+    if chunks:
+        *counted, compilations = _columns(map(_CELLS, chunks))
+        yield from counted
+        yield [nan if number is None else number for number in compilations]
+
+
+def _epoch_rows(trial: int, result: Training) -> Iterator[tuple[float, ...]]:
+    """As ``_EPOCH_COLUMNS``."""
+    for number, epoch in enumerate(result.epochs, start=1):
+        yield (
+            trial,
+            number,
+            epoch.steps,
+            epoch.images,
+            epoch.seconds,
+            epoch.cpu_seconds,
+            nan if epoch.loss is None else epoch.loss,
+            epoch.test_accuracy,
+        )
+
+
+def _kept(result: Result) -> tuple[object, ...]:
+    """What is kept of a result beside its chunks: cells of its ``RESULT_COLUMNS``."""
+    match result:
+        case Inference():
+            seconds = np.quantile(result.latencies, list(LATENCIES.values())).tolist()
+            return (*seconds, _number("measurement.result.batch_size", result.batch_size))
+        case Sweep():
+            return (plain(result.stopped),)
+        case Startup() | Memory() | Energy() | Pipeline():
+            in_turns = IN_TURNS.get(type(result), ())
+            names = [field.name for field in fields(result) if field.name not in in_turns]
+            return tuple(_number(f"measurement.result.{n}", getattr(result, n)) for n in names)
+    return ()
 
 
 def _measured(get: Callable[[Measurement], object]) -> Callable[[Record], object]:
@@ -122,8 +249,10 @@ def _throttled(record: Record) -> str:
 
 def _timed_seconds(record: Record) -> float:
     """Wall time that a trial spent being timed, all else being preparation."""
-    result = record.measurement and record.measurement.result
-    seconds = sum(chunk.wall for chunk in chunks_of(result)) if result else 0.0
+    if record.measurement is None:
+        return 0.0
+    result = record.measurement.result
+    seconds = sum((chunk.wall for _, chunks in series_of(result) for chunk in chunks), 0.0)
     match result:
         case Training():
             seconds += sum(chunk.wall for chunk in result.steady.doubled)
@@ -139,35 +268,34 @@ def _timed_seconds(record: Record) -> float:
     return seconds
 
 
-def chunks_of(result: Result) -> Iterator[Chunk]:
-    """All chunks that a trial timed, but for those twice as long."""
+def series_of(result: Result) -> Iterator[tuple[int, Sequence[Chunk]]]:
+    """All that a trial timed in chunks, but for those twice as long: batch size and chunks.
+
+    The batch size is 0 where it is the workload's.
+    """
     match result:
         case Training():
-            yield from result.steady.chunks
+            yield 0, result.steady.chunks
         case Inference():
-            yield from result.chunks
+            yield result.batch_size, result.chunks
         case Sweep():
             for rung in result.rungs:
-                yield from rung.chunks
+                yield rung.batch_size, rung.chunks
         case Calibration():
             for series in result.series:
-                yield from series.chunks
+                yield series.batch_size, series.chunks
         case _:
-            for name in _IN_TURNS.get(type(result), ()):
-                yield from getattr(result, name)
+            for name in IN_TURNS.get(type(result), ()):
+                yield 0, getattr(result, name)
 
 
-_IN_TURNS: Mapping[type[Result], tuple[str, ...]] = {
+IN_TURNS: Mapping[type[Result], tuple[str, ...]] = {
     Pipeline: ("alone", "resident", "through"),
     Overhead: ("trainer", "bare"),
     Example: ("trainer", "example"),
     Mistakes: ("right", "fed", "scored", "unfenced", "tf32"),
 }
-"""What is timed beside each other: fields of results that are chunks."""
-
-
-def _printable(result: Result) -> Result:
-    return replace(result, stopped=plain(result.stopped)) if isinstance(result, Sweep) else result
+"""What is timed beside each other: fields of results that are chunks, in the order of series."""
 
 
 def _schedule(optimizer: Optimizer) -> str:
@@ -260,6 +388,9 @@ COLUMNS: Mapping[str, tuple[str, Callable[[Record], object]]] = {
 }
 """Columns of ``Run.trials``: name to type and getter; ``_add_epoch_results`` adds three more."""
 
+_TEXTS = {name: get for name, (dtype, get) in COLUMNS.items() if dtype == "str"}
+_NUMBERS = {name: get for name, (dtype, get) in COLUMNS.items() if dtype != "str"}
+
 _EPOCH_COLUMNS: Mapping[str, str] = {
     "trial": "int64",
     "epoch": "int64",
@@ -271,9 +402,14 @@ _EPOCH_COLUMNS: Mapping[str, str] = {
     "test_accuracy": "float64",
 }
 
-_CHUNK_COLUMNS: Mapping[str, str] = {
+_SERIES_COLUMNS: Mapping[str, str] = {
     "trial": "int64",
-    "number": "int64",
+    "series": "int64",
+    "batch_size": "int64",
+    "chunks": "int64",
+}
+
+_TIMED_COLUMNS: Mapping[str, str] = {
     "steps": "int64",
     "wall": "float64",
     "cpu": "float64",
@@ -283,6 +419,26 @@ _CHUNK_COLUMNS: Mapping[str, str] = {
     "compilations": "float64",
 }
 
+_CELLS = attrgetter(*_TIMED_COLUMNS)
+
+LATENCIES: Mapping[str, float] = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
+"""Quantiles of the calls with one image."""
+
+RESULT_COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "inference": {**dict.fromkeys(LATENCIES, "float64"), "batch": "int64"},
+    "startup": {field.name: "float64" for field in fields(Startup)},
+    "sweep": {"stopped": "str"},
+    "memory": {field.name: "float64" for field in fields(Memory)},
+    "energy": {field.name: "float64" for field in fields(Energy)},
+    "pipeline": {
+        field.name: "float64" for field in fields(Pipeline) if field.name not in IN_TURNS[Pipeline]
+    },
+}
+"""By scenario, what is kept of its results beside their chunks: name to type."""
+
+_EXACT = 2**53
+"""Whole numbers from here on would not be exact in the arrays."""
+
 
 def _check(measurement: Measurement) -> None:
     """Raise ``ValueError`` for what no trial can have measured."""
@@ -291,14 +447,20 @@ def _check(measurement: Measurement) -> None:
         raise ValueError("measurement.calibration is no time")
     if problem := _impossible(result):
         raise ValueError(f"measurement.result: {problem}")
-    for number, chunk in enumerate(chunks_of(result)):
-        counts = (chunk.steps, chunk.switches, chunk.compilations or 0)
-        if min(counts) < 0 or max(counts) >= 2**53:  # would not be exact in the arrays
-            raise ValueError(f"chunk {number} has impossible counts")
-        if chunk.cpu < 0 or chunk.stolen < 0:
-            raise ValueError(f"chunk {number} has negative times")
+    for batch_size, chunks in series_of(result):
+        if not 0 <= batch_size < _EXACT:
+            raise ValueError("measurement.result: a batch size is out of range")
+        for number, chunk in enumerate(chunks):
+            if not (
+                chunk.steps < _EXACT
+                and 0 <= chunk.switches < _EXACT
+                and 0 <= (chunk.compilations or 0) < _EXACT
+            ):
+                raise ValueError(f"chunk {number} has impossible counts")
+            if chunk.cpu < 0 or chunk.stolen < 0:
+                raise ValueError(f"chunk {number} has negative times")
     for number, epoch in enumerate(result.epochs if isinstance(result, Training) else (), start=1):
-        if max(epoch.steps, epoch.images) >= 2**53:
+        if max(epoch.steps, epoch.images) >= _EXACT:
             raise ValueError(f"epoch {number} has too many steps or images")
 
 
@@ -318,15 +480,6 @@ def _impossible(result: Result) -> str:
         case Pipeline() if not (result.alone and result.resident and result.through):
             return "nothing was read, or nothing trained"
     return ""
-
-
-def _append_row(
-    columns: Mapping[str, "array[float]"], known: Mapping[str, int], value: object
-) -> None:
-    """Add a row: what is ``known``, and attributes of ``value``."""
-    for name, column in columns.items():
-        cell = known[name] if name in known else getattr(value, name)
-        column.append(nan if cell is None else cell)
 
 
 def _add_epoch_results(trials: pd.DataFrame, epochs: pd.DataFrame) -> None:

@@ -18,15 +18,21 @@ from markupsafe import Markup, escape
 from report.about import about
 from report.figures import Figure
 from report.language import Catalogue
-from report.overview import APART, SPREAD, TABLES, Report
+from report.overview import APART, SPREAD, TABLES, Report, csv_of
 from report.sections import Section
 from report.tables import claims as claim_tables
 from report.tables.columns import ARM, ARM_KEYS, WORKLOAD, Column, Table, text
-from report.text import plain
+from report.text import plain, shortened
 from report.verdicts import RULE
 
+LARGEST = 4_900_000
+"""Bytes of a page. Of sections that do not fit it has the verdicts only, or only their number."""
 MOST_TRIALS = 2_000
-"""Listed on the page, a row each; of more there is only the file."""
+"""Listed on the page, a row each; of more it is the first of each arm in each scenario."""
+MOST_NAMED = 50
+"""Records that a cell names."""
+MOST_WARNINGS = 50
+"""Of those that the page begins with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +64,7 @@ class _Head:
 
 def page(report: Report, catalogue: Catalogue) -> str:
     """The whole page, in English and in the language of ``catalogue``."""
-    trials = report.run.trials
-    listed = len(trials) <= MOST_TRIALS
-    arms = _arms(trials) if listed else {}
+    listed = _listed(report.run.trials)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("report"),
         autoescape=True,
@@ -69,16 +73,12 @@ def page(report: Report, catalogue: Catalogue) -> str:
     )
     environment.filters["both"] = partial(_both, catalogue)
     environment.filters["perhaps"] = partial(_perhaps, catalogue)
-    return environment.get_template("index.html.j2").render(
+    render = partial(
+        environment.get_template("index.html.j2").render,
         report=report,
-        sections=[
-            _section(section, [_figure(figure, number) for figure in own], number, arms)
-            for number, (section, own) in enumerate(
-                zip(report.sections, report.figures, strict=True), start=1
-            )
-        ],
-        trials=_trials(trials) if listed and len(trials) else None,
-        rule=RULE,
+        trials=_trials(listed) if len(listed) else None,
+        most_warnings=MOST_WARNINGS,
+        unlisted=_unlisted(len(listed), len(report.run.trials)),
         spread=SPREAD,
         apart=APART,
         tables_folder=TABLES,
@@ -86,6 +86,49 @@ def page(report: Report, catalogue: Catalogue) -> str:
         libraries=_libraries(),
         style=_asset("page.css"),
         script=_asset("page.js"),
+    )
+    room = LARGEST - len(render(sections=[], left_out="").encode())
+    sections = list(_fitting(environment, report, listed, room))
+    return render(sections=sections, left_out=_left_out(len(sections), len(report.sections)))
+
+
+def _fitting(
+    environment: jinja2.Environment, report: Report, listed: pd.DataFrame, room: int
+) -> Iterator[Markup]:
+    """As many sections as fit into ``room`` bytes, and as many of these whole as still do."""
+    template = environment.get_template("section.html.j2")
+    records = _Records(arms=_arms(listed), anchors=frozenset(listed["record"]))
+    contents = [
+        _section(section, [_figure(figure, number) for figure in own], number, records)
+        for number, (section, own) in enumerate(
+            zip(report.sections, report.figures, strict=True), start=1
+        )
+    ]
+    render = partial(template.render, rule=RULE)
+    short = [render(section=content, whole=False) for content in contents]
+    sizes = np.array([len(brief.encode()) for brief in short], dtype=np.int64)
+    fitting = int(np.searchsorted(sizes.cumsum(), room, side="right"))
+    room -= int(sizes[:fitting].sum())
+    for content, brief in zip(contents[:fitting], short, strict=False):
+        whole = render(section=content, whole=True) if room > 0 else ""
+        room -= len(whole.encode()) - len(brief.encode())
+        yield Markup(whole if room > 0 else brief)  # noqa: S704 - escaped by the template
+
+
+def _left_out(shown: int, sections: int) -> str:
+    """Say how many sections there are beyond those shown; empty if there are none."""
+    if shown == sections:
+        return ""
+    return f"{sections - shown:,} more sections are in report.md: this page would be too long."
+
+
+def _unlisted(listed: int, records: int) -> str:
+    """Say which records are not listed; empty if all are."""
+    if listed == records:
+        return ""
+    return (
+        f"{listed:,} of {records:,} records are listed: the first of each arm in each scenario. "
+        "The file holds all:"
     )
 
 
@@ -151,11 +194,18 @@ def _inline(script: str) -> str:
     return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Records:
+    """Where links to records may lead."""
+
+    arms: Mapping[tuple[str, ...], str]
+    """Where those of an arm begin, by ``ARM_KEYS``."""
+    anchors: frozenset[str]
+    """Those that are listed."""
+
+
 def _section(
-    section: Section,
-    drawn: Sequence[dict[str, Any]],
-    number: int,
-    arms: Mapping[tuple[str, ...], str],
+    section: Section, drawn: Sequence[dict[str, Any]], number: int, records: _Records
 ) -> dict[str, Any]:
     of_claims = [figure for figure in drawn if figure["key"].startswith("conditions-")]
     apart = {claim_tables.KEY, claim_tables.CONDITIONS_KEY}
@@ -163,27 +213,31 @@ def _section(
         "id": f"section-{number}",
         "heading": section.heading.split(", "),
         "about": list(about(section)),
-        "verdicts": list(_verdicts(section, number, of_claims, arms)),
+        "verdicts": list(_verdicts(section, number, of_claims, records)),
         "figures": [figure for figure in drawn if figure not in of_claims],
         "tables": [
-            _grid(table, f"{table.key}-{number}", arms)
+            _grid(
+                table.beginning,
+                f"{table.key}-{number}",
+                records,
+                rest=table.rest(csv_of(number, table)),
+            )
             for table in section.tables
             if len(table.rows) and table.key not in apart
         ],
+        "files": f"{TABLES}/{number}-*.csv",
     }
 
 
 def _verdicts(
-    section: Section,
-    number: int,
-    drawn: Sequence[dict[str, Any]],
-    arms: Mapping[tuple[str, ...], str],
+    section: Section, number: int, drawn: Sequence[dict[str, Any]], records: _Records
 ) -> Iterator[dict[str, Any]]:
     conditions = section[claim_tables.CONDITIONS_KEY]
     for row in section[claim_tables.KEY].rows.to_dict("records"):
         own = conditions.rows[conditions.rows["claim"] == row["claim"]]
         columns = tuple(column for column in conditions.columns if column.keys != ("claim",))
         table = replace(conditions, rows=own, columns=columns)
+        key = f"conditions-{row['claim']}-{number}"
         yield {
             "id": f"{row['claim']}-{number}",
             "claim": row["claim"],
@@ -192,7 +246,9 @@ def _verdicts(
             "aside": "provisional" if row["provisional"] else row["caveat"],
             "counts": row["counts"],
             "figures": [of for of in drawn if of["key"] == f"conditions-{row['claim']}"],
-            "conditions": _grid(table, f"conditions-{row['claim']}-{number}", arms),
+            "conditions": _grid(
+                table.beginning, key, records, rest=table.rest(csv_of(number, table))
+            ),
         }
 
 
@@ -207,20 +263,24 @@ def _figure(figure: Figure, number: int) -> dict[str, Any]:
     }
 
 
-def _grid(table: Table, key: str, arms: Mapping[tuple[str, ...], str]) -> dict[str, Any]:
-    """A table's heads and cells; rows of an arm link to its records."""
+def _grid(table: Table, key: str, records: _Records, rest: str = "") -> dict[str, Any]:
+    """A table's heads and cells, and what to say of rows that are elsewhere.
+
+    Rows of an arm link to its records.
+    """
     shown = table.shown
-    traced = arms and set(ARM_KEYS) <= set(table.rows.columns)
+    traced = records.arms and set(ARM_KEYS) <= set(table.rows.columns)
     keys = [tuple(row) for row in table.rows[list(ARM_KEYS)].to_numpy()] if traced else []
+    firsts = [table.rows[column.keys[0]].tolist() for column in shown]
     rows = [
         [
-            _cell(column, table.rows[column.keys[0]].iloc[place], cell, linked=bool(arms))
-            for column, cell in zip(shown, cells, strict=True)
+            _cell(column, value, cell, records.anchors)
+            for column, value, cell in zip(shown, values, cells, strict=True)
         ]
-        for place, cells in enumerate(table.cells(shown))
+        for values, cells in zip(zip(*firsts, strict=True), table.cells(shown), strict=True)
     ]
     for cells, arm in zip(rows, keys, strict=False):
-        to = arms.get(arm)
+        to = records.arms.get(arm)
         cells.append(_Cell(text="", links=(_Link(to=f"#{to}", text="records"),) if to else ()))
     heads = [
         _Head(
@@ -240,18 +300,18 @@ def _grid(table: Table, key: str, arms: Mapping[tuple[str, ...], str]) -> dict[s
         ],
         "rows": [{"id": "", "cells": cells} for cells in rows],
         "whole": False,
+        "rest": rest,
         "meanings": [
             {"title": column.title, "text": column.meaning} for column in shown if column.meaning
         ],
     }
 
 
-def _cell(column: Column, value: object, cell: tuple[str, str], *, linked: bool) -> _Cell:
-    """As shown; ``value`` is the first of what it is made from."""
+def _cell(column: Column, value: object, cell: tuple[str, str], anchors: frozenset[str]) -> _Cell:
+    """As shown; ``value`` is the first of what it is made from, ``anchors`` are records listed."""
     shown, aside = map(plain, cell)
-    if column.holds == "records" and linked and isinstance(value, str):
-        links = (_Link(to=f"#{_anchor(record)}", text=record) for record in value.split())
-        return _Cell(text="", links=tuple(links))
+    if column.holds == "records" and isinstance(value, str):
+        return _named(value.split(), anchors)
     if column.holds == "link":
         return _Cell(text="", links=(_Link(to=str(value), text=shown),))
     if column.holds == "verdict":
@@ -259,12 +319,36 @@ def _cell(column: Column, value: object, cell: tuple[str, str], *, linked: bool)
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
         order = float(value) if np.isfinite(value) else -1.0
         return _Cell(text=shown, aside=aside, numeric=True, order=order)
-    return _Cell(text=shown, aside=aside, said=column.holds == "words" and shown != "-")
+    return _Cell(text=shortened(shown), aside=aside, said=column.holds == "words" and shown != "-")
 
 
-def _arms(trials: pd.DataFrame) -> dict[tuple[str, ...], str]:
-    """Where the records of an arm begin, by ``ARM_KEYS``."""
-    firsts = trials.drop_duplicates(list(ARM_KEYS))
+def _named(records: Sequence[str], anchors: frozenset[str]) -> _Cell:
+    """Records by their names, which lead to those that are listed."""
+    more = len(records) - MOST_NAMED
+    return _Cell(
+        text="",
+        aside=f"and {more:,} more" if more > 0 else "",
+        links=tuple(
+            _Link(to=f"#{_anchor(record)}" if record in anchors else "", text=record)
+            for record in records[:MOST_NAMED]
+        ),
+    )
+
+
+def _listed(trials: pd.DataFrame) -> pd.DataFrame:
+    """The records that a page lists, arm by arm; those that are linked to stand beside others."""
+    kinds = [*ARM_KEYS, "scenario"]
+    ordered = trials.sort_values([*kinds, "block"], kind="stable")
+    if len(ordered) <= MOST_TRIALS:
+        return ordered
+    of_kind = ordered.groupby(kinds)
+    each = max(1, MOST_TRIALS // of_kind.ngroups)
+    return of_kind.head(each).head(MOST_TRIALS)
+
+
+def _arms(listed: pd.DataFrame) -> dict[tuple[str, ...], str]:
+    """Where the records of an arm begin, by ``ARM_KEYS``: with the one recorded first."""
+    firsts = listed.sort_index().drop_duplicates(list(ARM_KEYS))
     return {
         tuple(map(str, arm)): _anchor(record)
         for record, arm in zip(firsts["record"], firsts[list(ARM_KEYS)].to_numpy(), strict=True)
@@ -295,15 +379,13 @@ _TRIALS = (
 )
 
 
-def _trials(trials: pd.DataFrame) -> dict[str, Any]:
-    """The records, arm by arm, so that one that is linked to stands beside the others of its."""
-    rows = trials.assign(
-        label=trials["label"].replace("", pd.NA).to_numpy(),
-        message=trials["message"].replace("", pd.NA).to_numpy(),
+def _trials(listed: pd.DataFrame) -> dict[str, Any]:
+    rows = listed.assign(
+        label=listed["label"].replace("", pd.NA).to_numpy(),
+        message=listed["message"].replace("", pd.NA).to_numpy(),
     )
-    ordered = rows.sort_values([*ARM_KEYS, "scenario", "block"], kind="stable", ignore_index=True)
-    table = Table(key="records", title="Records", columns=_TRIALS, rows=ordered)
-    grid = _grid(table, "records", {})
-    for row, record in zip(grid["rows"], ordered["record"], strict=True):
+    table = Table(key="records", title="Records", columns=_TRIALS, rows=rows)
+    grid = _grid(table, "records", _Records(arms={}, anchors=frozenset()))
+    for row, record in zip(grid["rows"], rows["record"], strict=True):
         row["id"] = _anchor(record)
     return {**grid, "whole": True}

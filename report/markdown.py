@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.records import RECORDS
 from report.about import about
-from report.overview import APART, FIGURES, SPREAD, TABLES, Report
+from report.overview import APART, FIGURES, SPREAD, TABLES, Report, csv_of
 from report.sections import count
 from report.tables.columns import Table
 from report.text import plain, shortened
@@ -40,7 +40,10 @@ def _page(report: Report) -> Iterator[str]:
                 yield ""
                 yield f"### {table.title}"
                 yield ""
-                yield from _markdown_table(table)
+                yield from _markdown_table(table.beginning)
+                if rest := table.rest(csv_of(number, table)):
+                    yield ""
+                    yield _markdown(rest)
         for figure in of_section:
             yield ""
             yield f"![{_markdown(figure.title)}]({FIGURES}/{number}-{figure.key}.svg)"

@@ -8,11 +8,18 @@ from bench.records import RECORDS
 from report.figures import Figure, figures
 from report.load import Run
 from report.sections import Section, build_sections
+from report.tables.columns import Table
 from report.text import plain
 
 TABLES = "tables"
 FIGURES = "figures"
 """Folders beside the pages."""
+
+
+def csv_of(number: int, table: Table) -> str:
+    """The file of a table of the section of that number, from 1, within the report's folder."""
+    return f"{TABLES}/{number}-{table.key}.csv"
+
 
 SPREAD = (
     "Numbers are medians over the repeats, with the lowest and highest where these differ "

@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.records import Chunk, Inference, Mistakes, Pipeline
+from bench.records import Mistakes, Pipeline, Result
 from report import steady
 from report.covariates import Covariates, discarded
-from report.frames import chunks_of
+from report.frames import IN_TURNS
 from report.load import Run
 
 _SUMS = ("wall", "cpu", "switches", "stolen")
+_TAKEN = ("series", "steps", "wall", "cpu", "calibration", "compilations")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,51 +57,47 @@ Processes = Mapping[int, Process]
 
 def find_processes(run: Run) -> dict[int, Process]:
     """Find the steady stretch of every trial of training."""
+    trials = dict(_by_trial(run, "training"))
+    walls = [own["wall"] / own["steps"] for own in trials.values()]
+    found = steady.find_all(walls, [_counted(own["compilations"]) for own in trials.values()])
     before = run.trials["calibration_before"].to_numpy()
-    return {trial: _process(own, before[trial]) for trial, own in _by_trial(run.chunks)}
+    return {
+        trial: Process(
+            kind=of.kind,
+            wall=wall[of.start :],
+            cpu=(own["cpu"] / own["steps"])[of.start :],
+            calibration=own["calibration"][of.start :],
+            before=float(before[trial]),
+        )
+        for (trial, own), wall, of in zip(trials.items(), walls, found, strict=True)
+    }
 
 
-def _by_trial(chunks: pd.DataFrame) -> Iterator[tuple[int, dict[str, NDArray[np.float64]]]]:
+def _counted(compilations: NDArray[np.float64]) -> NDArray[np.int_] | None:
+    """Compilations of each chunk; None where nobody counts."""
+    return None if np.isnan(compilations).any() else compilations.astype(np.int_)
+
+
+def _by_trial(run: Run, scenario: str) -> Iterator[tuple[int, dict[str, NDArray[np.float64]]]]:
     """Columns of each trial's chunks, which follow each other."""
+    asked = (run.trials["scenario"] == scenario).to_numpy()
+    chunks = run.chunks[asked[run.chunks["trial"]]]
     of = chunks["trial"].to_numpy()
-    columns = {name: chunks[name].to_numpy(dtype=np.float64) for name in chunks.columns}
+    columns = {name: chunks[name].to_numpy(dtype=np.float64) for name in _TAKEN}
     starts = np.flatnonzero(np.diff(of, prepend=-1))
     for start, end in pairwise([*starts, len(of)]):
         yield int(of[start]), {name: values[start:end] for name, values in columns.items()}
 
 
-def _process(own: Mapping[str, NDArray[np.float64]], before: float) -> Process:
-    wall = own["wall"] / own["steps"]
-    compiled = own["compilations"]
-    counted = None if np.isnan(compiled).any() else compiled.astype(np.int_)
-    found = steady.find(wall, counted)
-    return Process(
-        kind=found.kind,
-        wall=wall[found.start :],
-        cpu=(own["cpu"] / own["steps"])[found.start :],
-        calibration=own["calibration"][found.start :],
-        before=float(before),
-    )
-
-
 def find_inference(run: Run) -> dict[int, Process]:
     """Take every trial of inference as it is: nothing is compiled or learns while it is timed."""
     before = run.trials["calibration_before"].to_numpy()
-    return {
-        trial: _as_it_is(result.chunks, float(before[trial]))
-        for trial, result in run.results.items()
-        if isinstance(result, Inference)
-    }
+    return {trial: _flat(own, before[trial]) for trial, own in _by_trial(run, "inference")}
 
 
 def find_pipelines(run: Run) -> dict[int, Process]:
     """Take of every trial of a pipeline what it read alone, likewise; a step is a batch."""
-    before = run.trials["calibration_before"].to_numpy()
-    return {
-        trial: _as_it_is(result.alone, float(before[trial]))
-        for trial, result in run.results.items()
-        if isinstance(result, Pipeline)
-    }
+    return _in_turns(run, "pipeline", Pipeline, "alone")
 
 
 Way = Literal["right", "fed", "scored", "unfenced", "tf32"]
@@ -112,23 +109,37 @@ def find_mistakes(run: Run, way: Way) -> dict[int, Process]:
 
     Trials that have none of it are left out.
     """
+    return _in_turns(run, "mistakes", Mistakes, way)
+
+
+def _in_turns(run: Run, scenario: str, result: type[Result], field: str) -> dict[int, Process]:
+    """One of the series of every trial of a scenario, as it is."""
+    wanted = IN_TURNS[result].index(field)
     before = run.trials["calibration_before"].to_numpy()
-    return {
-        trial: _as_it_is(chunks, float(before[trial]))
-        for trial, result in run.results.items()
-        if isinstance(result, Mistakes) and (chunks := getattr(result, way))
-    }
+    found = {}
+    for trial, own in _by_trial(run, scenario):
+        of = own["series"] == wanted
+        if of.any():
+            taken = {name: values[of] for name, values in own.items()}
+            found[trial] = _flat(taken, before[trial])
+    return found
 
 
-def _as_it_is(chunks: Sequence[Chunk], before: float) -> Process:
-    steps = np.array([chunk.steps for chunk in chunks], dtype=np.float64)
+def _flat(own: Mapping[str, NDArray[np.float64]], before: float) -> Process:
     return Process(
         kind="flat",
-        wall=np.array([chunk.wall for chunk in chunks]) / steps,
-        cpu=np.array([chunk.cpu for chunk in chunks]) / steps,
-        calibration=np.array([chunk.calibration for chunk in chunks]),
-        before=before,
+        wall=own["wall"] / own["steps"],
+        cpu=own["cpu"] / own["steps"],
+        calibration=own["calibration"],
+        before=float(before),
     )
+
+
+def medians(series: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Median of each of many short series, ``[N]``; NaN of one without values."""
+    of = np.repeat(np.arange(len(series)), list(map(len, series)))
+    together = pd.Series(np.concatenate([*series, np.empty(0)]))
+    return together.groupby(of).median().reindex(range(len(series))).to_numpy(dtype=np.float64)
 
 
 def described(run: Run, processes: Processes) -> pd.DataFrame:
@@ -147,10 +158,7 @@ def described(run: Run, processes: Processes) -> pd.DataFrame:
         {
             "steady": [process.kind for process in processes.values()],
             "steady_chunks": [len(process.wall) for process in processes.values()],
-            "step_seconds": [
-                float(np.median(process.wall)) if len(process.wall) else np.nan
-                for process in processes.values()
-            ],
+            "step_seconds": medians([process.wall for process in processes.values()]),
         },
         index=pd.Index(known, dtype="int64"),
     ).astype({"steady": "str", "steady_chunks": "float64", "step_seconds": "float64"})
@@ -159,8 +167,9 @@ def described(run: Run, processes: Processes) -> pd.DataFrame:
     trials["images_per_second"] = trials["batch_size"] / trials["step_seconds"]
     sums = _sums(run)
     trials["busy"] = (sums["cpu"] / sums["wall"]).reindex(trials.index)
+    threads = trials["threads"].tolist()
     reasons = {
-        trial: discarded(covariates_of(*row, threads=int(trials["threads"][trial])))
+        trial: discarded(covariates_of(*row, threads=threads[trial]))
         for trial, *row in sums.itertuples()
     }
     trials["discarded"] = [reasons.get(trial, "") for trial in trials.index]
@@ -169,16 +178,7 @@ def described(run: Run, processes: Processes) -> pd.DataFrame:
 
 def _sums(run: Run) -> pd.DataFrame:
     """What the chunks of each trial add up to, whatever its scenario."""
-    of_training = run.chunks.groupby("trial")[list(_SUMS)].sum()
-    others = {
-        trial: [sum(getattr(chunk, name) for chunk in chunks) for name in _SUMS]
-        for trial, result in run.results.items()
-        if (chunks := tuple(chunks_of(result)))
-    }
-    if not others:
-        return of_training.astype("float64")
-    more = pd.DataFrame.from_dict(others, orient="index", columns=list(_SUMS))
-    return pd.concat([of_training, more]).astype("float64")
+    return run.chunks.groupby("trial")[list(_SUMS)].sum().astype("float64")
 
 
 def covariates_of(

@@ -16,6 +16,7 @@ stretch of segments that are as fast as the last one. It differs where theirs as
 - A drift has no step to be found; the halves of what is left are compared as well.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log, log1p, pi, sqrt
 from typing import Literal
@@ -103,15 +104,52 @@ def find(times: NDArray[np.float64], compilations: NDArray[np.int_] | None = Non
     Raises ``ValueError`` if a time is not a positive finite number, there is none, or
     ``compilations`` is negative or of another length.
     """
-    check_values("times", times, positive=True)
-    first = 0 if compilations is None else _after_last(compilations, len(times))
-    logs = np.log(times[first:])
-    start, levels = _steady_stretch(logs)
-    if len(logs) - start < SHARE * len(times) or _drifts(logs[start:]):
-        return Steady(kind="no steady state", start=first)
-    if start == 0:
-        return Steady(kind="flat", start=first)
-    return Steady(kind="slowdown" if min(levels) < levels[-1] else "warm-up", start=first + start)
+    (found,) = find_all([times], [compilations])
+    return found
+
+
+def find_all(
+    times: Sequence[NDArray[np.float64]], compilations: Sequence[NDArray[np.int_] | None]
+) -> list[Steady]:
+    """What ``find`` says of each of several processes; those with as many chunks go together."""
+    for series in times:
+        check_values("times", series, positive=True)
+    firsts = [
+        0 if counted is None else _after_last(counted, len(series))
+        for series, counted in zip(times, compilations, strict=True)
+    ]
+    left = np.array([len(series) - first for series, first in zip(times, firsts, strict=True)])
+    found: dict[int, Steady] = {}
+    for length in np.unique(left):
+        places = np.flatnonzero(left == length).tolist()
+        logs = np.log(np.stack([times[place][firsts[place] :] for place in places]))
+        for place, (kind, start) in zip(places, _judge(logs), strict=True):
+            settled = kind != "no steady state" and length - start >= SHARE * len(times[place])
+            found[place] = Steady(
+                kind=kind if settled else "no steady state",
+                start=firsts[place] + (start if settled else 0),
+            )
+    return [found[place] for place in range(len(times))]
+
+
+def _judge(logs: NDArray[np.float64]) -> list[tuple[Kind, int]]:
+    """Of series ``[R, N]`` without compilations: what each does, and where its stretch starts."""
+    count = logs.shape[1]
+    if count == 0:
+        return [("flat", 0)] * len(logs)
+    segmented = change_points(clip_spikes(logs))
+    # Most series are one segment. Those that are not are looked at one by one.
+    whole = _drifts(logs)
+    found: list[tuple[Kind, int]] = []
+    for series, starts, drifting in zip(logs, segmented, whole, strict=True):
+        start, levels = _steady_stretch(series, starts)
+        if drifting if start == 0 else _drifts(series[start:]):
+            found.append(("no steady state", start))
+        elif start == 0:
+            found.append(("flat", start))
+        else:
+            found.append(("slowdown" if min(levels) < levels[-1] else "warm-up", start))
+    return found
 
 
 def _after_last(compilations: NDArray[np.int_], count: int) -> int:
@@ -127,93 +165,108 @@ def _after_last(compilations: NDArray[np.int_], count: int) -> int:
     return int(compiled[-1]) + 1 if len(compiled) else 0
 
 
-def _steady_stretch(logs: NDArray[np.float64]) -> tuple[int, list[float]]:
+def _steady_stretch(logs: NDArray[np.float64], starts: tuple[int, ...]) -> tuple[int, list[float]]:
     """First chunk of the steady stretch, and the levels of all segments up to it and of the last.
 
-    ``levels`` holds those of the segments before the stretch that differ from the last one, and the
-    last one's own, on the log scale.
+    ``starts`` are those of the segments. ``levels`` holds those of the segments before the stretch
+    that differ from the last one, and the last one's own, on the log scale; none where none does.
     """
-    if len(logs) == 0:
+    if len(starts) == 1:
         return 0, []
-    starts = change_points(clip_spikes(logs))
     segments = np.split(logs, starts[1:])
     last = segments[-1]
     different = [not _equivalent(segment, last, ERRORS) for segment in segments]
     if not any(different):
-        return 0, [float(np.median(last))]
+        return 0, []
     place = len(different) - different[::-1].index(True)
     before = [float(np.median(s)) for s, other in zip(segments, different, strict=True) if other]
     return starts[place], [*before, float(np.median(last))]
 
 
-def _drifts(stretch: NDArray[np.float64]) -> bool:
-    if len(stretch) < DRIFT_CHUNKS:
-        return False
-    first, second = np.array_split(stretch, 2)
-    return not _equivalent(first, second, DRIFT_ERRORS)
+def _drifts(stretches: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether each of ``[..., N]`` does: ``[...]``."""
+    if stretches.shape[-1] < DRIFT_CHUNKS:
+        return np.zeros(stretches.shape[:-1], np.bool_)
+    first, second = np.array_split(stretches, 2, axis=-1)
+    return ~_equivalent(first, second, DRIFT_ERRORS)
 
 
-def _equivalent(one: NDArray[np.float64], other: NDArray[np.float64], errors: float) -> bool:
-    difference = abs(float(np.median(one)) - float(np.median(other)))
-    noise = sqrt(_median_error(one) ** 2 + _median_error(other) ** 2)
-    return difference <= max(EQUIVALENT, errors * noise)
+def _equivalent(
+    one: NDArray[np.float64], other: NDArray[np.float64], errors: float
+) -> NDArray[np.bool_]:
+    """Whether each of ``[..., N]`` is as fast as its like of ``[..., M]``: ``[...]``."""
+    difference = np.abs(np.median(one, axis=-1) - np.median(other, axis=-1))
+    noise = np.sqrt(_median_error(one) ** 2 + _median_error(other) ** 2)
+    return np.asarray(difference <= np.maximum(EQUIVALENT, errors * noise))
 
 
-def _median_error(values: NDArray[np.float64]) -> float:
-    """Standard error of the median: ``sqrt(pi / 2)`` times that of the mean, if values are normal.
+def _median_error(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard error of the medians of ``[..., N]``: ``[...]``.
 
-    The spread is the median absolute deviation, which spikes do not widen.
+    ``sqrt(pi / 2)`` times that of the mean, if values are normal. The spread is the median absolute
+    deviation, which spikes do not widen.
     """
-    spread = _MAD * float(np.median(np.abs(values - np.median(values))))
-    return sqrt(pi / 2) * spread / sqrt(len(values))
+    middle = np.median(values, axis=-1, keepdims=True)
+    spread = _MAD * np.median(np.abs(values - middle), axis=-1)
+    return np.asarray(sqrt(pi / 2) * spread / sqrt(values.shape[-1]))
 
 
 def clip_spikes(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``values`` ``[N]`` on the log scale, none further off its surroundings than noise would be.
+    """``values`` ``[..., N]`` on the log scale, none further off its surroundings than noise is.
 
     ``v -> clip(v, m - CLIP s, m + CLIP s)``, where m is the median of ``WINDOW`` values around v
     (beyond the ends the outermost value is repeated, so that slow first chunks stay) and s the
     noise: by the median absolute difference of neighbours, which has few changes of level in it.
     """
-    if len(values) < WINDOW:
+    if values.shape[-1] < WINDOW:
         return values
-    middle = ndimage.median_filter(values, size=WINDOW, mode="nearest")
-    noise = _MAD * float(np.median(np.abs(np.diff(values)))) / sqrt(2)
-    reach = CLIP * max(noise, NOISE_FLOOR)
+    window = (*(1 for _ in values.shape[1:]), WINDOW)
+    middle = ndimage.median_filter(values, size=window, mode="nearest")
+    steps = np.abs(np.diff(values, axis=-1))
+    noise = _MAD * np.median(steps, axis=-1, keepdims=True) / sqrt(2)
+    reach = CLIP * np.maximum(noise, NOISE_FLOOR)
     return np.clip(values, middle - reach, middle + reach)
 
 
 def change_points(
     values: NDArray[np.float64], penalty: float = PENALTY, shortest: int = SHORTEST
-) -> tuple[int, ...]:
-    """Split ``values`` ``[N]`` where their mean or variance changes: the segments' starts, 0 first.
+) -> list[tuple[int, ...]]:
+    """Split each series of ``values`` ``[R, N]`` where its mean or variance changes.
 
-    Of all ways to split them into segments of ``shortest`` values or more, the one with the least
+    What is returned are the starts of its segments, 0 first. Of all ways to split a series into
+    segments of ``shortest`` values or more, it is the one with the least
     ``sum(n log(variance + NOISE_FLOOR**2)) + (segments - 1) penalty log(N)``, twice the negative
     log-likelihood of normal values, but for a constant. It is found exactly, in steps of growing
-    ends (optimal partitioning, Jackson et al. 2005, https://arxiv.org/abs/math/0309285). Too few
-    values to be split are one segment.
+    ends (optimal partitioning, Jackson et al. 2005, https://arxiv.org/abs/math/0309285), and of all
+    series at once. Too few values to be split are one segment.
     """
-    count = len(values)
+    rows, count = values.shape
     if count < 2 * shortest:
-        return (0,)
+        return [(0,)] * rows
     price = penalty * log(count)
     # Sums from the median on: far from zero the difference of squares would lose its digits.
-    centred = values - np.median(values)
-    sums = np.concatenate([[0.0], np.cumsum(centred)])
-    squares = np.concatenate([[0.0], np.cumsum(centred**2)])
-    least = np.full(count + 1, np.inf)
-    least[0] = -price
-    start = np.zeros(count + 1, dtype=np.intp)
+    centred = values - np.median(values, axis=1, keepdims=True)
+    sums, squares = (
+        np.pad(np.cumsum(of, axis=1), ((0, 0), (1, 0))) for of in (centred, centred**2)
+    )
+    least = np.full((rows, count + 1), np.inf)
+    least[:, 0] = -price
+    start = np.zeros((rows, count + 1), dtype=np.intp)
     for end in range(shortest, count + 1):
         starts = np.arange(end - shortest + 1)
         lengths = end - starts
-        means = (sums[end] - sums[starts]) / lengths
-        variances = np.maximum((squares[end] - squares[starts]) / lengths - means**2, 0.0)
-        costs = least[starts] + lengths * np.log(variances + NOISE_FLOOR**2) + price
-        start[end] = np.argmin(costs)
-        least[end] = costs[start[end]]
-    found = [int(start[count])]
+        means = (sums[:, end, np.newaxis] - sums[:, starts]) / lengths
+        spread = (squares[:, end, np.newaxis] - squares[:, starts]) / lengths - means**2
+        variances = np.maximum(spread, 0.0)
+        costs = least[:, starts] + lengths * np.log(variances + NOISE_FLOOR**2) + price
+        start[:, end] = np.argmin(costs, axis=1)
+        least[:, end] = costs[np.arange(rows), start[:, end]]
+    return [_traced(row, count) for row in start.tolist()]
+
+
+def _traced(start: Sequence[int], count: int) -> tuple[int, ...]:
+    """Starts of all segments, from the start of the last one of each number of values."""
+    found = [start[count]]
     while found[-1] > 0:
-        found.append(int(start[found[-1]]))
+        found.append(start[found[-1]])
     return tuple(reversed(found))

@@ -19,7 +19,7 @@ from report import html, markdown
 from report.figures import KINDS
 from report.language import Catalogue
 from report.load import load_runs
-from report.overview import FIGURES, TABLES, Report, arrange
+from report.overview import FIGURES, TABLES, Report, arrange, csv_of
 from report.sections import TABLE_KEYS, Section
 from report.tables import claims
 from report.tables.columns import Table
@@ -38,7 +38,7 @@ def write_report(runs: Sequence[Path], folder: Path) -> Report:
     report = arrange(load_runs(runs))
     written = {
         **{
-            f"{TABLES}/{number}-{table.key}.csv": _csv(section, table)
+            csv_of(number, table): _csv(section, table)
             for number, section in enumerate(report.sections, start=1)
             for table in section.tables
         },

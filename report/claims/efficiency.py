@@ -11,7 +11,7 @@ import pandas as pd
 
 from report.contrasts import Arm, Contrast, Judged, decide
 from report.material import Material
-from report.processes import Processes
+from report.processes import Processes, medians
 from report.speeds import TAUGHT, found, missing, shown
 from report.verdicts import Claim, Finding
 
@@ -87,9 +87,10 @@ def _arm(setting: str, framework: str, arms: Arms, processes: Processes) -> Arm:
         return framework, TAUGHT[framework]
     own = {}
     for arm, group in arms.items():
-        walls = [processes[int(trial)].wall for trial in group.index]
-        if arm[0] == framework and any(map(len, walls)):
-            own[arm] = float(np.median([np.median(wall) for wall in walls if len(wall)]))
+        if arm[0] == framework:
+            times = medians([processes[int(trial)].wall for trial in group.index])
+            if not np.isnan(times).all():
+                own[arm] = float(np.nanmedian(times))
     return min(own, key=own.__getitem__) if own else (framework, "")
 
 

@@ -1,7 +1,7 @@
 """Tables as data: columns that know how they are shown, and the formats they share."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isinf, isnan
 from typing import Literal, cast
 
@@ -15,6 +15,10 @@ Cell = tuple[str, str]
 
 ARM_KEYS = ("workload", "framework", "mode")
 """Columns of trials that say what is compared, and on what."""
+
+
+MOST_ROWS = 200
+"""Of a table that pages and terminals show; its file of CSV holds all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,17 @@ class Table:
     def numeric(self, column: Column) -> bool:
         """Whether a column is numbers, to be aligned at their ends."""
         return bool(pd.api.types.is_numeric_dtype(self.rows[column.keys[0]]))
+
+    @property
+    def beginning(self) -> "Table":
+        """As much of it as is shown."""
+        return replace(self, rows=self.rows.head(MOST_ROWS))
+
+    def rest(self, file: str) -> str:
+        """A sentence that says where the rows are that are not shown; empty if all are."""
+        if len(self.rows) <= MOST_ROWS:
+            return ""
+        return f"The first {MOST_ROWS} of {len(self.rows):,} rows; {file} has all."
 
     def cells(self, columns: Sequence[Column]) -> Iterator[tuple[Cell, ...]]:
         """Rows as shown, one cell for each of ``columns``."""

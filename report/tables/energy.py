@@ -1,11 +1,7 @@
 """How much energy a GPU takes for training, by its own counter."""
 
-from collections.abc import Mapping
-
-import numpy as np
 import pandas as pd
 
-from bench.records import Energy, Result
 from report.tables.columns import ARM, ARM_KEYS, WORKLOAD, Column, Table, ranged, spread, summaries
 
 KEY = "energy"
@@ -30,18 +26,13 @@ _RESULTS = (
 )
 
 
-def table(trials: pd.DataFrame, counted: pd.DataFrame, results: Mapping[int, Result]) -> Table:
-    """Every arm of ``trials`` of energy; numbers are of ``counted`` ones only."""
-    numbers = {
-        trial: _numbers(result)
-        for trial in counted.index
-        if isinstance(result := results[trial], Energy)
-    }
+def table(trials: pd.DataFrame, counted: pd.DataFrame, results: pd.DataFrame) -> Table:
+    """Every arm of ``trials`` of energy; ``results``, of a run, are taken of ``counted`` ones."""
+    own = results.reindex(counted.index)
+    net = own["joules"] - own["idle_watts"] * own["seconds"]
     measured = trials[list(ARM_KEYS)].assign(
-        **{
-            column.keys[0]: [numbers.get(trial, (np.nan, np.nan))[place] for trial in trials.index]
-            for place, column in enumerate(_RESULTS)
-        }
+        joules_per_image=own["joules"] / own["images"],
+        net_joules_per_image=net / own["images"],
     )
     return Table(
         key=KEY,
@@ -49,9 +40,3 @@ def table(trials: pd.DataFrame, counted: pd.DataFrame, results: Mapping[int, Res
         columns=(WORKLOAD, ARM, *_RESULTS),
         rows=summaries(measured, ARM_KEYS, _RESULTS),
     )
-
-
-def _numbers(result: Energy) -> tuple[float, float]:
-    """Joules per image, all of them and without those of rest."""
-    net = result.joules - result.idle_watts * result.seconds
-    return result.joules / result.images, net / result.images

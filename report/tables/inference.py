@@ -1,11 +1,8 @@
 """How fast frameworks answer: one image at a time, and many."""
 
-from collections.abc import Mapping
-
-import numpy as np
 import pandas as pd
 
-from bench.records import Inference, Result
+from report.frames import LATENCIES
 from report.tables.columns import (
     ARM,
     ARM_KEYS,
@@ -20,20 +17,18 @@ from report.tables.columns import (
 
 KEY = "inference"
 
-_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-
 _RESULTS = (
     *(
         Column(
-            keys=spread(f"latency_{name}"),
-            title=f"latency {name}",
+            keys=spread(key),
+            title=key.replace("_", " "),
             unit="ms",
             better="lower",
             show=ranged(1000),
             meaning=f"seconds within which {share:.0%} of the calls with one image were answered, "
             "the way to the device and back included",
         )
-        for name, share in _QUANTILES.items()
+        for key, share in LATENCIES.items()
     ),
     Column(
         keys=spread("throughput"),
@@ -53,29 +48,14 @@ _COLUMNS = (
 )
 
 
-def table(counted: pd.DataFrame, results: Mapping[int, Result]) -> Table:
-    """A row for each arm; ``counted`` are its trials of inference."""
-    measured = counted[list(ARM_KEYS)].join(
-        pd.DataFrame(
-            {
-                trial: _numbers(result)
-                for trial in counted.index
-                if isinstance(result := results[trial], Inference)
-            },
-            index=[*(column.keys[0] for column in _RESULTS), "batch"],
-        ).T
-    )
+def table(counted: pd.DataFrame, results: pd.DataFrame, chunks: pd.DataFrame) -> Table:
+    """A row for each arm; ``counted`` are its trials of inference, the others those of a run."""
+    of = chunks["trial"]
+    seconds = (chunks["wall"] / chunks["steps"]).groupby(of).median()
+    measured = counted[list(ARM_KEYS)].join(results)
+    measured["throughput"] = measured["batch"] / seconds.reindex(measured.index)
     rows = summaries(measured, ARM_KEYS, _RESULTS)
     sizes = measured.groupby(list(ARM_KEYS)).agg(batch=("batch", "first"), trials=("batch", "size"))
     rows = rows.merge(sizes.reset_index(), on=list(ARM_KEYS), validate="one_to_one")
     rows["batch"] = rows["batch"].astype("int64")
     return Table(key=KEY, title="Inference", columns=_COLUMNS, rows=rows)
-
-
-def _numbers(result: Inference) -> list[float]:
-    chunks = [chunk.wall / chunk.steps for chunk in result.chunks]
-    return [
-        *np.quantile(result.latencies, list(_QUANTILES.values())).tolist(),
-        result.batch_size / float(np.median(chunks)),
-        result.batch_size,
-    ]

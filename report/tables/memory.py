@@ -1,12 +1,9 @@
 """How much memory training takes, by passes of its own over batch sizes."""
 
-from collections.abc import Iterator, Mapping
-
 import numpy as np
 import pandas as pd
 
-from bench.records import Memory, Result
-from report.lines import line
+from report.lines import lines
 from report.tables.columns import (
     ARM,
     ARM_KEYS,
@@ -49,6 +46,15 @@ _PARTS = (
         meaning="what each image of a batch adds to it, by the same line",
     ),
 )
+_NAMES = {
+    "batch_size": "size",
+    "baseline_host_bytes": "baseline",
+    "peak_host_bytes": "host",
+    "peak_device_bytes": "device",
+    "sampled_device_bytes": "sampled_device",
+    "smallest_cap_bytes": "cap",
+}
+"""Of ``bench.records.Memory`` and of records: what a column is called here."""
 _PEAKS = {
     "host": "host",
     "device": "device",
@@ -57,12 +63,13 @@ _PEAKS = {
 }
 
 
-def table(counted: pd.DataFrame, results: Mapping[int, Result]) -> Table:
-    """A row for each arm; ``counted`` are its trials of memory, one for each batch size."""
-    found = pd.DataFrame(
-        [row for trial in counted.index for row in _pass(counted, trial, results[trial])],
-        columns=pd.Index([*ARM_KEYS, "block", "size", "baseline", *_PEAKS]),
-    ).astype(dict.fromkeys(("baseline", *_PEAKS), "float64"))
+def table(counted: pd.DataFrame, results: pd.DataFrame) -> Table:
+    """A row for each arm; ``counted`` are its trials of memory, one for each batch size.
+
+    ``results`` are those of a run.
+    """
+    found = counted[[*ARM_KEYS, "block", "sampled_device_bytes"]].join(results)
+    found = found.rename(columns=_NAMES).astype({"size": "int64"})
     sizes = sorted(found["size"].unique())
     peaks = {
         name: tuple(
@@ -98,25 +105,14 @@ def table(counted: pd.DataFrame, results: Mapping[int, Result]) -> Table:
     )
 
 
-def _pass(counted: pd.DataFrame, trial: int, result: Result) -> Iterator[dict[str, object]]:
-    if isinstance(result, Memory):
-        yield {
-            **{key: counted.at[trial, key] for key in (*ARM_KEYS, "block")},
-            "size": result.batch_size,
-            "baseline": result.baseline_host_bytes,
-            "host": result.peak_host_bytes,
-            "device": result.peak_device_bytes,
-            "sampled_device": counted.at[trial, "sampled_device_bytes"],
-            "cap": result.smallest_cap_bytes,
-        }
-
-
 def _parts(found: pd.DataFrame) -> pd.DataFrame:
     """The two parts of each arm's peaks in each block; NaN of a single batch size."""
-    known = found[found["host"].notna()]
-    rows = []
-    for key, group in known.groupby([*ARM_KEYS, "block"]):
-        sizes, values = (group[name].to_numpy(dtype=np.float64) for name in ("size", "host"))
-        fixed, slope = line(sizes, values)
-        rows.append({**dict(zip(ARM_KEYS, key, strict=False)), "fixed": fixed, "per_image": slope})
-    return pd.DataFrame(rows, columns=pd.Index([*ARM_KEYS, "fixed", "per_image"]))
+    blocks = [*ARM_KEYS, "block"]
+    known = found[found["host"].notna()].sort_values(blocks, kind="stable")
+    groups = known.groupby(blocks).ngroup().to_numpy()
+    arms = known[list(ARM_KEYS)].loc[~known.duplicated(blocks)]
+    if not len(arms):
+        return arms.assign(fixed=np.nan, per_image=np.nan)
+    sizes, values = (known[name].to_numpy(dtype=np.float64) for name in ("size", "host"))
+    fixed, slope = lines(groups, sizes, values).T
+    return arms.assign(fixed=fixed, per_image=slope)

@@ -1,11 +1,9 @@
 """Each framework's own input pipeline, from a small data set to a large one."""
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
 import pandas as pd
 
-from bench.records import Chunk, Pipeline, Result
+from bench.records import Pipeline
+from report.frames import IN_TURNS
 from report.tables.columns import (
     ARM,
     ARM_KEYS,
@@ -79,18 +77,15 @@ _COLUMNS = (
 )
 
 
-def table(counted: pd.DataFrame, results: Mapping[int, Result]) -> Table:
+def table(counted: pd.DataFrame, results: pd.DataFrame, chunks: pd.DataFrame) -> Table:
     """A row for each arm, source and size; ``counted`` are the trials of pipelines."""
-    sizes = dict(zip(counted.index, counted["batch_size"], strict=True))
-    measured = counted[list(_KEYS)].join(
-        pd.DataFrame(
-            {
-                trial: _numbers(result, size)
-                for trial, size in sizes.items()
-                if isinstance(result := results[trial], Pipeline)
-            },
-            index=[column.keys[0] for column in _RESULTS],
-        ).T
+    measured = counted[[*_KEYS, "batch_size"]].join(results).join(_steps(chunks, counted.index))
+    measured = measured.assign(
+        alone=measured["batch_size"] / measured["alone"],
+        waiting=1 - measured["resident"] / measured["through"],
+        through=measured["batch_size"] / measured["through"],
+        first_batch=measured["first_batch_seconds"],
+        held=measured["held_bytes"] - measured["held_before_bytes"],
     )
     rows = summaries(measured, _KEYS, _RESULTS)
     repeats = measured.groupby(list(_KEYS)).agg(trials=("alone", "size")).reset_index()
@@ -104,18 +99,10 @@ def table(counted: pd.DataFrame, results: Mapping[int, Result]) -> Table:
     )
 
 
-def _numbers(result: Pipeline, batch_size: int) -> list[float]:
-    through, resident = map(_step, (result.through, result.resident))
-    held = (result.held_bytes, result.held_before_bytes)
-    return [
-        batch_size / _step(result.alone),
-        batch_size / through,
-        1 - resident / through,
-        result.first_batch_seconds,
-        np.nan if None in held else float(held[0] or 0) - float(held[1] or 0),
-    ]
-
-
-def _step(chunks: Sequence[Chunk]) -> float:
-    """Seconds of a step, the median of its chunks."""
-    return float(np.median([chunk.wall / chunk.steps for chunk in chunks]))
+def _steps(chunks: pd.DataFrame, trials: pd.Index) -> pd.DataFrame:
+    """Seconds of a step of each trial, the median of its chunks: a column for each series."""
+    own = chunks[chunks["trial"].isin(trials)]
+    steps = (own["wall"] / own["steps"]).groupby([own["trial"], own["series"]]).median().unstack()
+    return steps.reindex(columns=range(len(IN_TURNS[Pipeline]))).set_axis(
+        list(IN_TURNS[Pipeline]), axis="columns"
+    )

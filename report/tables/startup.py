@@ -1,11 +1,7 @@
 """How long it takes from the start of a process to its first trained step."""
 
-from collections.abc import Mapping
-
-import numpy as np
 import pandas as pd
 
-from bench.records import Result, Startup
 from report.tables.columns import ARM, ARM_KEYS, WORKLOAD, Column, Table, ranged, spread, summaries
 
 KEY = "startup"
@@ -31,21 +27,11 @@ _RESULTS = (
 )
 
 
-def table(counted: pd.DataFrame, results: Mapping[int, Result]) -> Table:
-    """A row for each arm; ``counted`` are its trials of startup."""
-    found = [results[trial] for trial in counted.index]
-    measured = counted[list(ARM_KEYS)].assign(
-        **{
-            column.keys[0]: [
-                getattr(result, column.keys[0]) if isinstance(result, Startup) else np.nan
-                for result in found
-            ]
-            for column in _RESULTS
-        }
-    )
+def table(counted: pd.DataFrame, results: pd.DataFrame) -> Table:
+    """A row for each arm; ``counted`` are its trials of startup, ``results`` those of a run."""
     return Table(
         key=KEY,
         title="From start to first step",
         columns=(WORKLOAD, ARM, *_RESULTS),
-        rows=summaries(measured, ARM_KEYS, _RESULTS),
+        rows=summaries(counted[list(ARM_KEYS)].join(results), ARM_KEYS, _RESULTS),
     )

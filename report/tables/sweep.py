@@ -1,12 +1,11 @@
 """Steps over batch sizes: what a step costs, and what each image in it."""
 
-from collections.abc import Iterator, Mapping
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
-from bench.records import Result, Sweep
-from report.lines import line
+from report.lines import lines
 from report.statistics import paired_interval
 from report.tables.columns import (
     ARM,
@@ -51,52 +50,44 @@ _LINES = (
 )
 
 
-def tables(counted: pd.DataFrame, results: Mapping[int, Result]) -> tuple[Table, Table]:
-    """Lines, and the step times they go through; ``counted`` are trials of sweeps."""
-    found = pd.DataFrame(
-        [row for trial in counted.index for row in _rungs(counted, trial, results[trial])],
-        columns=pd.Index([*ARM_KEYS, "trial", "size", "seconds"]),
+def tables(
+    counted: pd.DataFrame, results: pd.DataFrame, chunks: pd.DataFrame
+) -> tuple[Table, Table]:
+    """Lines, and the step times they go through.
+
+    ``counted`` are trials of sweeps, ``results`` and ``chunks`` those of a run.
+    """
+    own = chunks[chunks["trial"].isin(counted.index)]
+    rungs = own.assign(seconds=own["wall"] / own["steps"]).groupby(["trial", "series"])
+    found = (
+        rungs.agg(size=("batch_size", "first"), seconds=("seconds", "median"))
+        .reset_index("series", drop=True)
+        .join(counted[list(ARM_KEYS)])
     )
-    return _lines(found, results), _steps(found)
+    return _lines(found, counted[list(ARM_KEYS)].join(results)), _steps(found)
 
 
-def _rungs(counted: pd.DataFrame, trial: int, result: Result) -> Iterator[dict[str, object]]:
-    if not isinstance(result, Sweep):
-        return
-    for rung in result.rungs:
-        yield {
-            **{key: counted.at[trial, key] for key in ARM_KEYS},
-            "trial": trial,
-            "size": rung.batch_size,
-            "seconds": float(np.median([chunk.wall / chunk.steps for chunk in rung.chunks])),
-        }
-
-
-def _lines(found: pd.DataFrame, results: Mapping[int, Result]) -> Table:
+def _lines(found: pd.DataFrame, ends: pd.DataFrame) -> Table:
     """A trial has one line; over the blocks, its two parts have intervals."""
+    parts = lines(
+        pd.factorize(found.index)[0],
+        found["size"].to_numpy(dtype=np.float64),
+        found["seconds"].to_numpy(dtype=np.float64),
+        relative=True,
+    )
+    fits = pd.DataFrame(parts, index=found.index.unique(), columns=["overhead", "image"]).dropna()
+    arms = found[list(ARM_KEYS)].loc[~found.index.duplicated()]
     rows = []
-    for arm, group in found.groupby(list(ARM_KEYS), sort=True):
-        fits = [
-            line(
-                own["size"].to_numpy(dtype=np.float64),
-                own["seconds"].to_numpy(dtype=np.float64),
-                relative=True,
-            )
-            for _, own in group.groupby("trial")
-        ]
-        parts = np.array([fit for fit in fits if not np.isnan(fit).any()]).reshape(-1, 2)
-        ends = {
-            result.stopped
-            for trial in group["trial"].unique()
-            if isinstance(result := results[trial], Sweep) and result.stopped
-        }
+    for arm, trials in arms.groupby(list(ARM_KEYS), sort=True).groups.items():
+        own = fits.loc[fits.index.intersection(trials)].to_numpy()
+        said = set(ends.loc[trials, "stopped"]) - {""}
         rows.append(
             {
-                **dict(zip(ARM_KEYS, arm, strict=True)),
-                "blocks": len(parts),
-                **limits("overhead_seconds", paired_interval(parts[:, 0]) if len(parts) else None),
-                **limits("image_seconds", paired_interval(parts[:, 1]) if len(parts) else None),
-                "stopped": "; ".join(sorted(ends)) or None,
+                **dict(zip(ARM_KEYS, cast("tuple[str, ...]", arm), strict=True)),
+                "blocks": len(own),
+                **limits("overhead_seconds", paired_interval(own[:, 0]) if len(own) else None),
+                **limits("image_seconds", paired_interval(own[:, 1]) if len(own) else None),
+                "stopped": "; ".join(sorted(said)) or None,
             }
         )
     return Table(

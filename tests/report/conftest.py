@@ -1,7 +1,7 @@
 """Builders of valid records and run folders."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -321,56 +321,57 @@ def make_record() -> Callable[..., Record]:
     return _make_record
 
 
+def blocks_of(
+    steps: Mapping[str, float],
+    *,
+    number: int = 12,
+    noise: float = 0.01,
+    workloads: Sequence[str] = ("listing1",),
+    twin: float | None = None,
+    drift: float = 3.0,
+    chunks: int = 12,
+    seed: int = 0,
+    first: int = 0,
+    result: Callable[[tuple[Chunk, ...]], Result] | None = None,
+    **fields: Any,
+) -> Iterator[Record]:
+    """Blocks of arms, from number ``first`` on, of a machine that may be another one in each.
+
+    ``steps`` are seconds by arm, such as ``keras fit``; of ``twin``, PyTorch's second one. In a
+    block the machine may take up to ``drift`` times as long; processes scatter by ``noise``, their
+    ``chunks`` by 1%. Of another scenario than training, ``result`` is made of these chunks.
+    """
+    random = np.random.default_rng(seed)
+    arms = [(name, seconds, "") for name, seconds in steps.items()]
+    arms += [] if twin is None else [(" ".join(BASELINE), twin, TWIN)]
+    for workload in workloads:
+        for block in range(first, first + number):
+            machine = random.uniform(1, drift)
+            for name, seconds, label in arms:
+                framework, mode = name.split()
+                process = machine * seconds * random.uniform(1 - noise, 1 + noise)
+                timed = make_chunks(
+                    (process * random.uniform(0.99, 1.01, chunks)).tolist(),
+                    calibration=0.005 * machine,
+                )
+                yield _make_record(
+                    framework=framework,
+                    mode=mode,
+                    label=label,
+                    plain="eager" if mode == "compile" else "",
+                    workload=workload,
+                    block=block,
+                    inputs=f"{workload} {block}",
+                    chunks=timed,
+                    result=result(timed) if result else None,
+                    calibration=0.005 * machine,
+                    **fields,
+                )
+
+
 @pytest.fixture
 def make_blocks() -> Callable[..., list[Record]]:
-    """Blocks of arms, on a machine that may be another one in every block."""
-
-    def blocks(
-        steps: Mapping[str, float],
-        *,
-        number: int = 12,
-        noise: float = 0.01,
-        workloads: Sequence[str] = ("listing1",),
-        twin: float | None = None,
-        drift: float = 3.0,
-        seed: int = 0,
-        **fields: Any,
-    ) -> list[Record]:
-        """``steps`` are seconds by arm, such as ``keras fit``; of ``twin``, PyTorch's second one.
-
-        In a block the machine may take up to ``drift`` times as long; processes scatter by
-        ``noise``, their chunks by 1%.
-        """
-        random = np.random.default_rng(seed)
-        arms = [(name, seconds, "") for name, seconds in steps.items()]
-        arms += [] if twin is None else [(" ".join(BASELINE), twin, TWIN)]
-        found = []
-        for workload in workloads:
-            for block in range(number):
-                machine = random.uniform(1, drift)
-                for name, seconds, label in arms:
-                    framework, mode = name.split()
-                    process = machine * seconds * random.uniform(1 - noise, 1 + noise)
-                    found.append(
-                        _make_record(
-                            framework=framework,
-                            mode=mode,
-                            label=label,
-                            plain="eager" if mode == "compile" else "",
-                            workload=workload,
-                            block=block,
-                            inputs=f"{workload} {block}",
-                            chunks=make_chunks(
-                                (process * random.uniform(0.99, 1.01, 12)).tolist(),
-                                calibration=0.005 * machine,
-                            ),
-                            calibration=0.005 * machine,
-                            **fields,
-                        )
-                    )
-        return found
-
-    return blocks
+    return lambda *arguments, **fields: list(blocks_of(*arguments, **fields))
 
 
 @pytest.fixture

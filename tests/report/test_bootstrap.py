@@ -8,8 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from report.bootstrap import Replicates, _Processes, resample_differences, resample_log_ratios
-from report.statistics import log_ratios, paired_interval
+from report.bootstrap import (
+    MOST,
+    Replicates,
+    _Processes,
+    resample_differences,
+    resample_log_ratios,
+)
+from report.statistics import log_ratios, paired_interval, walsh_averages
 
 FEW = settings(max_examples=25, deadline=None)
 EIGHTHS = st.integers(-80, 80).map(lambda number: number / 8)
@@ -108,6 +114,39 @@ def test_one_chunk_per_process_resamples_blocks_only() -> None:
         [np.ones(1)] * 10, [np.exp([d]) for d in differences], rng(5)
     ).interval()
     assert chunked.half_width == pytest.approx(blocks.half_width, rel=0.05)
+
+
+def test_of_many_blocks_neighbours_are_joined() -> None:
+    many = rng(6).normal(size=4 * MOST)
+    joined = [np.median(walsh_averages(four)) for four in many.reshape(MOST, 4)]
+    whole = resample_differences(many, rng(), 299)
+    parts = resample_differences(np.array(joined), rng(), 299)
+    assert (whole.deviations == parts.deviations).all()
+    assert (whole.n, parts.n) == (4 * MOST, MOST)
+    found = whole.interval()
+    assert found.n == len(many)
+    assert found.half_width == pytest.approx(paired_interval(many).half_width, rel=0.25)
+
+
+def test_what_many_neighbours_share_makes_the_interval_wider() -> None:
+    alone = rng(7).normal(size=4 * MOST)
+    together = np.repeat(alone[::4], 4)
+    shuffled = rng(8).permutation(together)
+    wide, narrow = (resample_differences(d, rng(), 999).interval() for d in (together, shuffled))
+    assert wide.half_width > 1.5 * narrow.half_width
+
+
+def test_many_blocks_take_no_longer_than_their_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each resample is made of units, however many blocks there are."""
+    widths = []
+
+    def watched(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        widths.append(values.shape[-1])
+        return walsh_averages(values)
+
+    monkeypatch.setattr("report.bootstrap.walsh_averages", watched)
+    resample_log_ratios(chunks(1, 400, 5), chunks(2, 400, 5), rng(), 99)
+    assert max(widths) == MOST
 
 
 def test_batches_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:

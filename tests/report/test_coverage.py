@@ -31,7 +31,12 @@ def shrunk(interval: Interval) -> Interval:
 
 
 @pytest.mark.parametrize(
-    ("noise", "blocks"), [(NOISES[0], 5), (NOISES[0], 10), (NOISES[3], 8), (NOISES[4], 12)]
+    ("noise", "blocks"),
+    [
+        *((NOISES[0], 5), (NOISES[0], 10), (NOISES[3], 8), (NOISES[4], 12)),
+        # Of so many the bootstrap joins neighbours.
+        *((NOISES[0], 45), (NOISES[2], 120)),
+    ],
 )
 def test_intervals_cover_and_ones_too_narrow_are_noticed(noise: Noise, blocks: int) -> None:
     found = judged(noise, blocks)

@@ -121,15 +121,91 @@ def test_a_run_of_one_framework_says_what_was_not_measured(
     assert "keras fit was not measured" in found.shown
 
 
-def test_too_many_records_are_left_in_their_file(
+def inner(found: Outline) -> set[str]:
+    return {link.removeprefix("#") for link in found.links if link.startswith("#")}
+
+
+def test_of_too_many_records_the_first_of_each_arm_are_listed(
     full_records: list[Record], write_run: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(html, "MOST_TRIALS", 23)
     found = outline(write_run(full_records))
-    assert "There are too many records to list here" in found.shown
-    assert not [name for name in found.ids if name.startswith("record-")]
-    inner = [link.removeprefix("#") for link in found.links if link.startswith("#")]
-    assert set(inner) <= set(found.ids)
+    assert "16 of 24 records are listed: the first of each arm in each scenario." in found.shown
+    listed = {name for name in found.ids if name.startswith("record-")}
+    assert len(listed) == 16
+    # Every arm still leads to its evidence, and nothing leads to what is not there.
+    assert inner(found) <= set(found.ids)
+    assert inner(found) & listed
+
+
+def test_a_cell_names_no_more_records_than_can_be_read(
+    full_records: list[Record], write_run: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(html, "MOST_NAMED", 2)
+    found = outline(write_run(full_records))
+    assert "and 4 more" in found.shown
+    assert inner(found) <= set(found.ids)
+
+
+def test_the_page_of_many_failures_stays_short(make_record: Builder, write_run: Writer) -> None:
+    records = [
+        make_record(block=block, status="error", message=f"{block}: {'x' * 5_000}")
+        for block in range(3_000)
+    ]
+    folder = write_run(records)
+    found = outline(folder)
+    assert (folder / PAGE).stat().st_size < 5_000_000
+    assert "The first 200 of 3,000 rows; tables/1-unfinished.csv has all." in found.shown
+    assert "2,000 of 3,000 records are listed" in found.shown
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert "The first 200 of 3,000 rows; tables/1-unfinished.csv has all." in text
+    assert text.count("| error |") == 200
+    rows = (folder / "tables" / "1-unfinished.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 3_001
+
+
+def test_the_page_of_many_sections_stays_short_and_says_what_is_left_out(
+    make_record: Builder, write_run: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [
+        make_record(framework=framework, mode=mode, digest=f"{section:064}", inputs="")
+        for section in range(4)
+        for framework, mode in (("pytorch", "eager"), ("jax", "jit"))
+    ]
+    folder = write_run(records)
+    whole = outline(folder)
+    size = (folder / PAGE).stat().st_size
+    tables = whole.tags.count("table")
+    monkeypatch.setattr(html, "LARGEST", size - 1)
+    found = outline(folder)
+    assert (folder / PAGE).stat().st_size < size
+    assert "they are in report.md, and their numbers in tables/4-*.csv." in found.shown
+    assert "tables/3-*.csv" not in found.shown
+    assert 0.5 * tables < found.tags.count("table") < tables
+    assert found.tags.count("section") == 4
+    assert inner(found) <= set(found.ids)
+    monkeypatch.setattr(html, "LARGEST", size - 160_000)
+    found = outline(folder)
+    assert found.tags.count("section") == 4
+    assert found.tags.count("table") < 0.5 * tables
+    monkeypatch.setattr(html, "LARGEST", 0)
+    found = outline(folder)
+    assert "4 more sections are in report.md: this page would be too long." in found.shown
+    assert found.tags.count("section") == 0
+
+
+def test_of_many_warnings_the_page_says_how_many_there_are(
+    make_record: Builder, write_run: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(html, "MOST_WARNINGS", 2)
+    records = [
+        make_record(framework=framework, block=block, inputs=f"{framework} {block}")
+        for block in range(5)
+        for framework in ("pytorch", "jax")
+    ]
+    found = outline(write_run(records))
+    assert found.shown.count("not the same training") == 2
+    assert "3 more warnings are in report.md." in found.shown
 
 
 def test_the_summary_is_for_programs(full_records: list[Record], write_run: Writer) -> None:

@@ -150,6 +150,8 @@ REASONS = {
         "_notes",
     ),
     "about": ("about", "_training"),
+    "html": ("_left_out", "_unlisted"),
+    "tables/columns": ("rest",),
 }
 """Functions that make sentences, by module."""
 

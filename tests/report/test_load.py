@@ -1,3 +1,4 @@
+import gc
 import json
 import tempfile
 from collections.abc import Callable, Iterator
@@ -7,9 +8,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from bench.certificate import Certificate, Tolerance
 from bench.contract import Device, Scenario, Source, Trial
@@ -45,10 +48,13 @@ from bench.records import (
     append_record,
 )
 from bench.workloads import Optimizer, Workload
-from report.frames import COLUMNS
-from report.load import RESULTS, load_run, load_runs, parse_record
+from report import parts
+from report.frames import COLUMNS, RESULT_COLUMNS
+from report.load import load_run, load_runs
+from report.parse import RESULTS, parse_record, validator
 from report.sections import build_sections
 from report.text import plain
+from tests.report.conftest import RESULTS as RESULTS_OF
 
 Builder = Callable[..., Record]
 Writer = Callable[..., Path]
@@ -211,6 +217,19 @@ def test_a_record_is_read_as_it_was_written(record: Record) -> None:
         assert parse_record((Path(folder) / RECORDS).read_bytes()) == record
 
 
+@pytest.mark.parametrize("named", ["sweep", "none of ours"])
+def test_what_a_line_seems_to_be_of_does_not_decide_what_it_is(
+    make_record: Callable[..., Record], named: str
+) -> None:
+    values = as_json(make_record())
+    values["measurement"]["software"]["versions"]["scenario"] = named
+    first = {"measurement": values.pop("measurement")} | values
+    record = parse_record(json.dumps(first).encode())
+    assert record.trial.scenario == "training"
+    assert record.measurement is not None
+    assert isinstance(record.measurement.result, Training)
+
+
 def as_json(record: Record) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(json.dumps(asdict(record)))
     return values
@@ -305,6 +324,17 @@ def test_a_result_is_of_the_trials_scenario_or_refused(
         values = as_json(make_record(scenario=scenario))
         with pytest.raises(ValueError, match=rf"result: of {scenario}, not of {other}$"):
             parse_record(put(values, ("trial", "scenario"), other))
+
+
+def test_a_line_is_held_against_the_result_of_its_scenario_alone(
+    make_record: Callable[..., Record],
+) -> None:
+    """That is the fast way; pydantic may change what a union is made of, and then it is none."""
+    for scenario, other in permutations(get_args(Scenario), 2):
+        line = json.dumps(as_json(make_record(scenario=scenario))).encode()
+        assert validator(scenario).validate_json(line)
+        with pytest.raises(ValidationError):
+            validator(other).validate_json(line)
 
 
 @pytest.mark.parametrize("key", ["schema", "run", "trial", "measurement", "sampled_host_bytes"])
@@ -467,6 +497,8 @@ def test_impossible_numbers_are_refused(
         ("sweep", ("result", "rungs", 1, "chunks"), [], "a batch size has no steps"),
         ("mistakes", ("result", "unfenced"), [], "something was not timed"),
         ("energy", ("result", "images"), 0, "no images were trained on"),
+        ("sweep", ("result", "rungs", 1, "batch_size"), 2**53, "a batch size is out of range"),
+        ("memory", ("result", "peak_host_bytes"), 10**400, r"peak_host_bytes is out of range"),
     ],
 )
 def test_results_that_say_nothing_are_refused(
@@ -584,7 +616,7 @@ def test_the_tidy_frame_says_what_the_record_says(
     assert run.chunks["number"].tolist() == list(range(10))
     assert run.chunks["wall"].tolist() == [2.0] * 10
     assert run.chunks["compilations"].isna().all()
-    assert run.results == {}
+    assert not any(map(len, run.results.values()))
 
 
 def test_other_scenarios_are_kept_as_they_were_recorded(
@@ -594,12 +626,22 @@ def test_other_scenarios_are_kept_as_they_were_recorded(
     records = [make_record(scenario=scenario) for scenario in names]
     run = load_run(write_run([make_record(status="error", scenario="memory"), *records]))
     assert run.trials["scenario"].tolist() == ["memory", *names]
-    assert {place: type(result) for place, result in run.results.items()} == {
-        place: RESULTS[scenario]
-        for place, scenario in enumerate(names, start=1)
-        if scenario != "training"
+    of: dict[str, int] = {scenario: place for place, scenario in enumerate(names, start=1)}
+    assert {scenario: own.index.tolist() for scenario, own in run.results.items()} == {
+        scenario: [of[scenario]] for scenario in RESULT_COLUMNS
     }
-    assert set(run.chunks["trial"]) == set(run.epochs["trial"]) == {1 + names.index("training")}
+    assert run.results["startup"].loc[of["startup"]].to_dict() == asdict(RESULTS_OF["startup"])
+    assert run.results["energy"].loc[of["energy"]].to_dict() == asdict(RESULTS_OF["energy"])
+    assert run.results["memory"]["peak_host_bytes"].tolist() == [332 * 2**20]
+    assert run.results["memory"]["peak_device_bytes"].isna().all()
+    assert run.results["inference"]["latency_p50"].tolist() == [0.0015]
+    assert run.results["sweep"]["stopped"].tolist() == ["out of memory at 256"]
+    assert run.epochs["trial"].unique().tolist() == [of["training"]]
+    untimed = {"startup", "memory", "energy"}
+    assert set(run.chunks["trial"]) == {of[name] for name in names if name not in untimed}
+    rungs = run.chunks[run.chunks["trial"] == of["sweep"]]
+    assert rungs["number"].tolist() == list(range(15))
+    assert rungs.groupby("series")["batch_size"].unique().map(list).tolist() == [[8], [32], [128]]
     # 101 latencies of 1 to 2 ms, and 10 chunks of half a second
     inference = run.trials["scenario"] == "inference"
     assert run.trials["timed_seconds"][inference].item() == pytest.approx(0.1515 + 5)
@@ -637,11 +679,10 @@ def test_text_from_outside_becomes_one_printable_line(
     run = load_run(write_run([replace(failed, started=hostile)]))
     ended = Sweep(rungs=(), stopped=hostile)
     sweep = make_record(scenario="sweep", result=ended)
-    (result,) = load_run(write_run([sweep], name="sweep")).results.values()
-    assert isinstance(result, Sweep)
-    assert result.stopped.isprintable()
+    (stopped,) = load_run(write_run([sweep], name="sweep")).results["sweep"]["stopped"]
     shown = r"\x1b[31mred\x1b[0m\r\nnext\x00\u202eleft\u2028\x9bend"
     assert [run.trials[name].tolist() for name in ("message", "cpu", "started")] == [[shown]] * 3
+    assert stopped == shown
 
 
 @given(st.text(st.characters()))
@@ -669,8 +710,8 @@ def test_several_runs_are_one_whose_blocks_follow_each_other(
     theirs = run.epochs[run.epochs["trial"].between(24, 47)]
     assert (theirs["trial"] - 24).tolist() == alone.epochs["trial"].tolist()
     assert theirs["seconds"].tolist() == alone.epochs["seconds"].tolist()
-    assert run.chunks["trial"].max() == 47
-    assert list(run.results) == [48]
+    assert run.chunks["trial"].unique().tolist() == list(range(49))
+    assert run.results["sweep"].index.tolist() == [48]
     (section, *_) = build_sections(run)
     assert set(section["ratios"].rows["blocks"]) == {6}
 
@@ -696,3 +737,64 @@ def test_two_machines_stand_side_by_side(make_record: Builder, write_run: Writer
 def test_one_run_is_itself(make_record: Builder, write_run: Writer) -> None:
     folder = write_run([make_record()])
     assert load_runs([folder]).trials["record"].tolist() == ["1"]
+
+
+@pytest.fixture
+def in_parts(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Make every line a part of its own, for so many processors."""
+
+    def cut(processors: int) -> None:
+        monkeypatch.setattr(parts, "PART", 1)
+        monkeypatch.setattr(parts, "ALONE", 1)
+        monkeypatch.setattr(parts, "_processors", lambda: processors)
+
+    return cut
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_parts_of_a_file_are_one_run(
+    make_record: Builder, write_run: Writer, in_parts: Callable[[int], None], processors: int
+) -> None:
+    names: tuple[Scenario, ...] = get_args(Scenario)
+    several = [make_record(scenario=name, block=block) for block in range(2) for name in names]
+    folder = write_run([make_record(status="error", message="boom"), *several])
+    whole = load_run(folder)
+    in_parts(processors)
+    found = load_run(folder)
+    pd.testing.assert_frame_equal(found.trials, whole.trials)
+    pd.testing.assert_frame_equal(found.epochs, whole.epochs)
+    pd.testing.assert_frame_equal(found.chunks, whole.chunks)
+    for scenario, results in whole.results.items():
+        pd.testing.assert_frame_equal(found.results[scenario], results)
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_the_first_bad_line_of_all_parts_is_named(
+    make_record: Builder, write_run: Writer, in_parts: Callable[[int], None], processors: int
+) -> None:
+    in_parts(processors)
+    folder = write_run([make_record(block=block) for block in range(4)])
+    path = folder / RECORDS
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], b"{}\n", lines[2], b"[]\n", lines[3]]))
+    with pytest.raises(UserError, match=r"records\.jsonl line 3: schema: Field required"):
+        load_run(folder)
+    path.write_bytes(b"".join(lines)[:-2])
+    cut = load_run(folder)
+    assert (cut.interrupted, len(cut.trials)) == (True, 3)
+
+
+def test_records_are_dropped_once_they_are_columns(
+    make_record: Builder, write_run: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_run([make_record(block=block) for block in range(20)])
+    alive = []
+
+    def watched(line: bytes) -> Record:
+        alive.append(sum(isinstance(one, Record) for one in gc.get_objects()))
+        return parse_record(line)
+
+    monkeypatch.setattr(parts, "parse_record", watched)
+    run = load_run(folder)
+    assert len(run.trials) == len(alive) == 20
+    assert max(alive) - alive[0] <= 1

@@ -26,6 +26,7 @@ from report.steady import (
     change_points,
     clip_spikes,
     find,
+    find_all,
 )
 
 REPETITIONS = 150
@@ -129,7 +130,7 @@ def test_levels_are_told_apart(logs: NDArray[np.float64], expected: Steady) -> N
 def test_a_change_of_noise_alone_changes_nothing() -> None:
     generator = np.random.default_rng(3)
     logs = np.concatenate([0.002 * generator.normal(size=30), 0.2 * generator.normal(size=30)])
-    assert len(change_points(logs)) == 2
+    assert len(*change_points(logs[np.newaxis])) == 2
     assert find(np.exp(logs)).kind == "flat"
 
 
@@ -248,11 +249,32 @@ def test_the_parts_of_an_answer_agree(
     assert found.start == first or found.start >= first + SHORTEST
 
 
+def test_many_processes_are_judged_as_each_alone() -> None:
+    generator = np.random.default_rng(5)
+    shapes = [
+        level((5, 1.2), (35, 1.0)),
+        level((40, 1.0)),
+        level((9, 1.0)),
+        level((13, 1.0), (27, 1.2)),
+        drift(40, 1.3),
+        level((38, 1.0)),
+    ] * 3
+    around = Noise(spread=0.02, spikes=0.05)
+    times = [np.exp(logs + around(generator, len(logs))) for logs in shapes]
+    compiled = [
+        None if place % 2 else (np.arange(len(series)) < place % 5).astype(np.int_)
+        for place, series in enumerate(times)
+    ]
+    alone = [find(*one) for one in zip(times, compiled, strict=True)]
+    assert find_all(times, compiled) == alone
+    assert len({found.kind for found in alone}) == 4
+
+
 @unhurried
 @given(VALUES, st.sampled_from([0.0, 0.2, 1.0, 3.0, 15.0]), st.integers(1, 4))
 def test_no_other_split_costs_less(values: list[float], penalty: float, shortest: int) -> None:
     logs = np.array(values)
-    found = change_points(logs, penalty, shortest)
+    (found,) = change_points(logs[np.newaxis], penalty, shortest)
     least = min(cost(logs, split, penalty) for split in splits(len(logs), shortest))
     assert cost(logs, found, penalty) == pytest.approx(least, abs=1e-6)
     assert found in set(splits(len(logs), shortest))

@@ -219,6 +219,13 @@ def test_long_messages_are_shortened_on_the_page_only(
     assert "x" * 5000 in (run / "tables" / "1-unfinished.csv").read_text(encoding="utf-8")
 
 
+def test_the_terminal_says_where_the_rest_of_a_table_is(
+    make_record: Builder, write_run: Writer
+) -> None:
+    run = write_run([make_record(block=block, status="error") for block in range(201)])
+    assert "The first 200 of 201 rows; tables/1-unfinished.csv has all." in printed(run)
+
+
 def test_two_data_sets_are_two_sections(make_record: Builder, write_run: Writer) -> None:
     run = write_run([make_record(), make_record(dataset="synthetic", digest="b" * 64)])
     text = page(run)
