@@ -245,7 +245,7 @@ def _arm(framework: str, mode: str) -> dict[str, Any]:
 Scales = tuple[alt.Scale | UndefinedType, alt.Scale]
 """Of both axes, across and up."""
 LINEAR: Scales = (alt.Undefined, alt.Scale(zero=False))
-LOGARITHMIC: Scales = (alt.Scale(type="log"), alt.Scale(type="log"))
+LOGARITHMIC: Scales = (alt.Scale(type="log", nice=False, padding=12),) * 2
 
 
 def _lines(
