@@ -15,6 +15,7 @@ from rich.console import Console
 from bench import code, environments, machine, plan, reference, runner, sources
 from bench.contract import Allocator, Device, Implementation, Scenario, Trial
 from bench.data import open_dataset
+from bench.enlarge import enlarge
 from bench.errors import UserError
 from bench.records import SCHEMA
 from bench.workloads import WORKLOADS
@@ -82,6 +83,13 @@ def parser() -> argparse.ArgumentParser:
     add("--epochs", type=int, metavar="N", help="epochs, in the profile's place")
     add("--train-images", type=int, metavar="N", help="at most so many, in the profile's place")
     add("--test-images", type=int, metavar="N", help="at most so many, in the profile's place")
+    add(
+        "--images",
+        type=int,
+        action="append",
+        metavar="N",
+        help="of the data sets that pipelines read, in the profile's place; repeatable",
+    )
     add("--seconds", type=float, metavar="S", help="of steady steps, in the profile's place")
     add(
         "--precision",
@@ -182,6 +190,7 @@ def start(options: argparse.Namespace, console: Console) -> int:
         precision=options.precision,
         budget=None if options.precision is None else 60 * options.budget,
     )
+    _enlarge(planned, console)
     pythons, references = _pythons(planned, console), _references(planned, console)
     folder.mkdir(parents=True, exist_ok=True)
     plan.save(folder, planned)
@@ -192,6 +201,7 @@ def resume(options: argparse.Namespace, console: Console) -> int:
     """Carry out what an earlier run's plan still lacks."""
     planned = plan.load(options.resume)
     runner.check_unchanged(planned)
+    _enlarge(planned, console)
     pythons, references = _pythons(planned, console), _references(planned, console)
     return _carry_out(options.resume, planned, pythons, references, console)
 
@@ -246,6 +256,14 @@ def _more(folder: Path, planned: plan.Plan) -> plan.Plan:
     return plan.extended(planned, more) if float(told.stdout) > planned.precision else planned
 
 
+def _enlarge(planned: plan.Plan, console: Console) -> None:
+    """Write what pipelines of the plan read, where it is not there yet."""
+    data = open_dataset(Path(planned.dataset_folder))
+    wanted = {(trial.source, trial.images) for trial in planned.trials if trial.source}
+    for source, images in sorted(wanted):
+        enlarge(data, source, images, lambda line: _say(console, line))
+
+
 def _pythons(planned: plan.Plan, console: Console) -> runner.Pythons:
     """The interpreter of every arm of the plan."""
 
@@ -285,6 +303,10 @@ def _profile(options: argparse.Namespace) -> plan.Profile:
         plan.LOOKS
     ):
         raise UserError(f"--precision looks at 10, 20 and 30 blocks, not {changes['repeats']}")
+    if options.images:
+        if min(options.images) < 1:
+            raise UserError(f"--images {min(options.images)}: must be at least 1")
+        changes["images"] = tuple(dict.fromkeys(options.images))
     if options.scenario:
         changes["scenarios"] = tuple(_chosen("scenario", options.scenario, get_args(Scenario)))
     return replace(known[options.profile], **changes)
@@ -319,7 +341,8 @@ def _arms(
     chosen = []
     for name in names:
         modes = known[name].modes
-        wanted = options.mode or (modes if profile.modes == "all" else known[name].usual())
+        of = {"all": list(modes), "usual": known[name].usual(), "taught": known[name].usual()[:1]}
+        wanted = options.mode or of[profile.modes]
         chosen += [
             (name, mode) for mode in modes if mode in wanted and device in modes[mode].devices
         ]

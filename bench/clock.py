@@ -68,28 +68,55 @@ def timed(call: Callable[[], Result]) -> tuple[Result, Elapsed]:
     return result, elapsed
 
 
+class Begun(NamedTuple):
+    """A chunk that is being timed: what the counters and clocks were when it began."""
+
+    calibration: float
+    compilations: int | None
+    switches: int
+    stolen: float
+    wall: float
+    cpu: float
+
+
+Compilations = Callable[[], int | None]
+
+
 def chunk(
-    call: Callable[[], object], steps: int, compilations: Callable[[], int | None] = lambda: None
+    call: Callable[[], object], steps: int, compilations: Compilations = lambda: None
 ) -> Chunk:
     """Time ``call``, which takes ``steps`` steps, between two runs of the calibration kernel.
 
     To be called ``without_collector``.
     """
+    begun = begin(compilations)
+    call()
+    return end(begun, steps, compilations)
+
+
+def begin(compilations: Compilations = lambda: None) -> Begun:
+    """Begin a chunk, after a run of the calibration kernel."""
     before = calibrate()
     compiled, switches, stolen = compilations(), _switches(), _stolen()
+    return Begun(before, compiled, switches, stolen, time.perf_counter(), time.process_time())
+
+
+def end(begun: Begun, steps: int, compilations: Compilations = lambda: None) -> Chunk:
+    """End a chunk of ``steps`` steps, and run the calibration kernel again."""
     wall, cpu = time.perf_counter(), time.process_time()
-    call()
-    elapsed = Elapsed(time.perf_counter() - wall, time.process_time() - cpu)
-    after, switched, stolen_by_then = compilations(), _switches(), _stolen()
-    calibration = (before + calibrate()) / 2
+    compiled, switches, stolen = compilations(), _switches(), _stolen()
     return Chunk(
         steps=steps,
-        wall=elapsed.wall,
-        cpu=elapsed.cpu,
-        calibration=calibration,
-        switches=switched - switches,
-        stolen=stolen_by_then - stolen,
-        compilations=None if compiled is None or after is None else after - compiled,
+        wall=wall - begun.wall,
+        cpu=cpu - begun.cpu,
+        calibration=(begun.calibration + calibrate()) / 2,
+        switches=switches - begun.switches,
+        stolen=stolen - begun.stolen,
+        compilations=(
+            None
+            if begun.compilations is None or compiled is None
+            else compiled - begun.compilations
+        ),
     )
 
 

@@ -5,16 +5,18 @@ An implementation is a folder ``impls/<name>/`` with
 - ``__init__.py``: ``IMPLEMENTATION``, an :class:`Implementation`; imports no framework;
 - ``networks.py``: the networks, as that framework's tutorials write them;
 - ``trainer.py``: ``build(trial) -> Trainer``, ``kernels(trial) -> dict[str, Callable[[], None]]``
-  (see ``KERNELS``) and ``libraries() -> dict[str, str]``.
+  (see ``KERNELS``) and ``libraries() -> dict[str, str]``;
+- ``pipeline.py``: a :class:`Pipeline`, the framework's own way from a data set on disk to batches.
 
 Array conventions are those of ``bench.workloads``; weights are named and laid out as in
 ``bench.workloads.weight_shapes``.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -42,15 +44,23 @@ Scenario = Literal[
     "sweep",
     "memory",
     "energy",
+    "pipeline",
     "overhead",
     "example",
+    "mistakes",
     "calibration",
 ]
 """training: steady steps, and epochs with accuracy. inference: latency and throughput. startup:
 from a process' start to its first step. sweep: steps over batch sizes. memory: a pass of its own,
-over batch sizes. energy: of a GPU. overhead: the trainer against a bare loop. example: against
-the loop of the framework's own example. calibration: steps with more steps planted, to test the
+over batch sizes. energy: of a GPU. pipeline: the framework's own way from a data set on disk to
+batches, and training through it, over sizes of the data set. overhead: the trainer against a bare
+loop. example: against the loop of the framework's own example. mistakes: steps as they should be
+timed, and with what others did wrong. calibration: steps with more steps planted, to test the
 statistics with."""
+
+Source = Literal["files", "array"]
+"""What a pipeline reads. files: an image each, in a folder per class. array: all images in one,
+mapped into memory."""
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
@@ -96,6 +106,10 @@ class Trial:
     """How long steady training, or whatever the scenario repeats, is timed at least."""
     batch_size: int = 0
     """Of a memory pass; elsewhere it is the workload's."""
+    source: Source | None = None
+    """Of a pipeline; None in every other scenario."""
+    images: int = 0
+    """How many there are for a pipeline to read: a multiple of the batch size."""
     allocator: Allocator = "default"
     cap: Cap | None = None
     """Of a GPU's memory; None: all of it."""
@@ -107,8 +121,9 @@ class Trial:
     @property
     def name(self) -> str:
         """Unique within a run, and fit to be a file's name."""
-        size = str(self.batch_size or "")
-        parts = (self.workload.name, self.framework, self.mode, self.scenario, size, self.label)
+        size = str(self.batch_size or self.images or "")
+        arm = (self.workload.name, self.framework, self.mode)
+        parts = (*arm, self.scenario, self.source, size, self.label)
         return "-".join((f"{self.block:02d}", *filter(None, parts)))
 
 
@@ -198,6 +213,36 @@ class Trainer(Protocol):
 
     def compilations(self) -> int | None:
         """How often the training step was traced or compiled so far; None where nobody counts."""
+
+
+Images = tuple[NDArray[np.uint8], NDArray[np.int32]]
+"""Images ``[batch, 32, 32, 3]`` and their labels ``[batch]``."""
+
+
+class Pipeline(Protocol):
+    """The module ``impls.<name>.pipeline``. Batches are whatever the framework delivers.
+
+    ``files`` and ``array`` open what ``bench.enlarged`` keeps in a folder, and give batches of the
+    workload's size without end: every image once an epoch, in an order that was shuffled over the
+    whole data set once at least.
+    """
+
+    def files(self, trial: Trial, folder: Path, /) -> Iterable[object]:
+        """From ``folder/<label>/<image>.png``."""
+
+    def array(self, trial: Trial, folder: Path, /) -> Iterable[object]:
+        """From ``folder/images.npy`` and ``folder/labels.npy``, of which no copy is made."""
+
+    def delivered(self, batch: object, /) -> Images:
+        """What a batch holds; the images are exactly those of the data set."""
+
+    def train(
+        self, trainer: Trainer, batches: Iterable[object], steps: int, lap: Callable[[], bool], /
+    ) -> None:
+        """Update the weights of the framework's ``trainer`` once for each of ``batches``.
+
+        After every so many ``steps``, with the last update done, ``lap`` is called; False ends it.
+        """
 
 
 KERNELS: Mapping[Device, Mapping[str, int]] = {

@@ -35,6 +35,8 @@ class Dataset:
     train_labels: NDArray[np.int32]
     test_images: NDArray[np.uint8]
     test_labels: NDArray[np.int32]
+    folder: Path | None = None
+    """Where it was prepared; None if it is in memory alone."""
 
 
 def open_dataset(folder: Path) -> Dataset:
@@ -55,7 +57,7 @@ def open_dataset(folder: Path) -> Dataset:
             (labels.shape, labels.dtype) != ((count,), np.int32)
         ):
             raise UserError(f"{folder}: arrays do not match info.json; delete it and run again")
-    return Dataset(info=info, **arrays)
+    return Dataset(info=info, folder=folder, **arrays)
 
 
 def save_dataset(folder: Path, dataset: Dataset) -> None:

@@ -23,6 +23,8 @@ class Inputs:
     epochs: tuple[NDArray[np.int32], ...]
     seed: int
     augmentation: bool
+    data: Dataset
+    """The whole of what these are a part of."""
 
     def of_epoch(self, epoch: int) -> NDArray[np.uint8]:
         """The training images of one epoch: its augmented ones, or always the same."""
@@ -52,4 +54,5 @@ def inputs(trial: Trial, data: Dataset) -> Inputs:
         ),
         seed=trial.seed,
         augmentation=trial.workload.augmentation,
+        data=data,
     )

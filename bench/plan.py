@@ -7,12 +7,21 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from bench import files
-from bench.contract import BASELINE, TWIN, Allocator, Device, Precision, Scenario, Trial
+from bench.contract import (
+    BASELINE,
+    TWIN,
+    Allocator,
+    Device,
+    Precision,
+    Scenario,
+    Source,
+    Trial,
+)
 from bench.data import DatasetInfo
 from bench.errors import UserError
 from bench.records import RECORDS, SCHEMA, Code, Machine
@@ -35,9 +44,11 @@ class Profile:
     seconds: float
     """How long steady training is timed in each trial, at least."""
     epochs: int | None = None
-    modes: Literal["usual", "all"] = "usual"
-    """Of each framework: as its tutorial has it and compiled, or whatever it has."""
+    modes: Literal["taught", "usual", "all"] = "usual"
+    """Of each framework: as its tutorial has it, that and compiled, or whatever it has."""
     scenarios: tuple[Scenario, ...] = ("training",)
+    images: tuple[int, ...] = (1_024, 10_240, 102_400, 1_024_000)
+    """Of the data sets that pipelines read, a trial each."""
     sentinel: bool = False
     """Whether one arm is run twice in every block, to see whether the run tells it from itself."""
 
@@ -135,6 +146,12 @@ def trials(
                 for framework, mode in arms
                 for kind in _kinds(profile, sentinel=(framework, mode) == twin)
             ]
+            for trial in of_workload:
+                if trial.images % workload.batch_size:
+                    raise UserError(
+                        f"--images {trial.images}: {name} reads batches of {workload.batch_size}; "
+                        "ask for a multiple of that"
+                    )
             planned += generator.sample(of_workload, len(of_workload))
     return tuple(planned)
 
@@ -142,8 +159,18 @@ def trials(
 def _kinds(profile: Profile, *, sentinel: bool) -> Iterator[dict[str, Any]]:
     """What else tells the trials of one arm in one block apart."""
     for scenario in profile.scenarios:
-        sizes = BATCH_SIZES if scenario == "memory" else (0,)
-        yield from ({"scenario": scenario, "batch_size": size} for size in sizes)
+        of: dict[str, Any] = {"scenario": scenario}
+        match scenario:
+            case "memory":
+                yield from (of | {"batch_size": size} for size in BATCH_SIZES)
+            case "pipeline":
+                yield from (
+                    of | {"source": source, "images": images}
+                    for source in get_args(Source)
+                    for images in profile.images
+                )
+            case _:
+                yield of
     if sentinel and "training" in profile.scenarios:
         yield {"label": TWIN}
 

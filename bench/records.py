@@ -213,6 +213,25 @@ class Energy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """The framework's own way from a data set on disk to batches; which one, says the trial."""
+
+    first_batch_seconds: float
+    """From opening the data set to its first batch."""
+    alone: tuple[Chunk, ...]
+    """Of batches that nobody trains on."""
+    resident: tuple[Chunk, ...]
+    """Of steps on images that are on the device already."""
+    through: tuple[Chunk, ...]
+    """Of steps on batches as the pipeline delivers them."""
+    held_before_bytes: int | None
+    """Anonymous memory of the worker and its children before the data set was opened: what a
+    process has of its own, without the pages of files that are mapped into it."""
+    held_bytes: int | None
+    """The same while batches were read alone, in the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overhead:
     """The trainer and a bare hand-written loop, in turns: pairs of chunks of as many steps."""
 
@@ -226,6 +245,21 @@ class Example:
 
     trainer: tuple[Chunk, ...]
     example: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistakes:
+    """Chunks of as many steps of the trainer: as it is timed, and with a mistake, in turns."""
+
+    right: tuple[Chunk, ...]
+    fed: tuple[Chunk, ...]
+    """The images come from host memory meanwhile."""
+    scored: tuple[Chunk, ...]
+    """The accuracy of each batch is computed, too."""
+    unfenced: tuple[Chunk, ...]
+    """Of the bare loop, which is not waited for."""
+    tf32: tuple[Chunk, ...]
+    """After the turns, with TF32; empty on a CPU, and where the trial itself is not float32."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +281,19 @@ class Calibration:
     series: tuple[Series, ...]
 
 
-Result = Training | Inference | Startup | Sweep | Memory | Energy | Overhead | Example | Calibration
+Result = (
+    Training
+    | Inference
+    | Startup
+    | Sweep
+    | Memory
+    | Energy
+    | Pipeline
+    | Overhead
+    | Example
+    | Mistakes
+    | Calibration
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,9 @@ from bench.scenarios import (
     first_step,
     inference,
     memory,
+    mistakes,
     overhead,
+    pipeline,
     startup,
     sweep,
     training,
@@ -108,8 +110,10 @@ SCENARIOS: Mapping[Scenario, Callable[[ModuleType, Trainer, Inputs, Trial], Resu
     "startup": startup.measure,
     "sweep": sweep.measure,
     "energy": energy.measure,
+    "pipeline": pipeline.measure,
     "overhead": overhead.measure,
     "example": example.measure,
+    "mistakes": mistakes.measure,
     "calibration": calibration.measure,
 }
 """What is done with a trainer that has earned its certificate; a memory pass is done before."""

@@ -274,6 +274,15 @@ WORKLOADS: dict[str, Workload] = {
             batch_size=64,
             epochs=10,
         ),
+        # As it is printed: its gradients are never set to zero, so that each step adds to those of
+        # all before. That is momentum of 1, to the last bit (listings/).
+        Workload(
+            name="listing3-unzeroed",
+            network="listing3",
+            optimizer=Optimizer(learning_rate=0.01, momentum=1.0),
+            batch_size=64,
+            epochs=10,
+        ),
         Workload(
             name="rosetta",
             network="rosetta",

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +24,10 @@ _NUMBERS = {
     "seconds": "--seconds",
 }
 """What a profile says in numbers, and the option that says otherwise."""
+
+
+_MODES = {"taught": 1, "usual": 2, "all": inf}
+"""Modes of each framework that a profile runs: its tutorial's, that and one that compiles, any."""
 
 
 def command(trials: pd.DataFrame) -> str:
@@ -60,6 +65,8 @@ class _Asked:
     scenarios: list[str]
     frameworks: list[str]
     modes: list[str]
+    images: list[int]
+    """In the data sets that pipelines read, if any did."""
     most_modes: int
     """Of a framework."""
 
@@ -74,6 +81,7 @@ class _Asked:
             scenarios=sorted(trials["scenario"].unique()),
             frameworks=sorted(arms["framework"].unique()),
             modes=sorted(arms["mode"].unique()),
+            images=sorted(set(trials["images"]) - {0}),
             most_modes=max(arms["framework"].value_counts(), default=0),
         )
 
@@ -91,15 +99,7 @@ def _options(profile: Mapping[str, Any], asked: _Asked) -> Iterator[str]:
     for key, option in _NUMBERS.items():
         if measured[key] != profile.get(key):
             yield from (option, f"{measured[key]:g}")
-    if asked.workloads != sorted(profile["workloads"]):
-        yield from _each("--workload", asked.workloads)
-    if asked.scenarios != sorted(profile.get("scenarios", ["training"])):
-        yield from _each("--scenario", asked.scenarios)
-    # Without saying more a profile runs a tutorial's mode and one that compiles.
-    if profile.get("modes") != "all" and asked.most_modes > 2:
-        yield from _each("--mode", asked.modes)
-    if asked.frameworks != sorted(PACKAGES):
-        yield from _each("--framework", asked.frameworks)
+    yield from _chosen(profile, asked)
     dataset = str(first["dataset"])
     yield from ("--dataset", dataset if dataset in {"synthetic", "cifar10"} else "PATH")
     yield from ("--device", str(first["device"]), "--threads", str(first["threads"]))
@@ -109,6 +109,20 @@ def _options(profile: Mapping[str, Any], asked: _Asked) -> Iterator[str]:
         yield from ("--allocator", str(first["allocator"]))
     if asked.seed:
         yield from ("--seed", str(asked.seed))
+
+
+def _chosen(profile: Mapping[str, Any], asked: _Asked) -> Iterator[str]:
+    """What is run in the place of what the profile names."""
+    if asked.workloads != sorted(profile["workloads"]):
+        yield from _each("--workload", asked.workloads)
+    if asked.scenarios != sorted(profile.get("scenarios", ["training"])):
+        yield from _each("--scenario", asked.scenarios)
+    if asked.images and asked.images != sorted(profile.get("images", [])):
+        yield from _each("--images", [str(number) for number in asked.images])
+    if asked.most_modes > _MODES[profile.get("modes", "usual")]:
+        yield from _each("--mode", asked.modes)
+    if asked.frameworks != sorted(PACKAGES):
+        yield from _each("--framework", asked.frameworks)
 
 
 def _each(option: str, values: list[str]) -> Iterator[str]:

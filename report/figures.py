@@ -12,6 +12,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 import vl_convert
+from altair.utils.schemapi import UndefinedType
 
 from report.decisions import MARGINS
 from report.sections import Section
@@ -34,7 +35,7 @@ ANSWERS = {
     "inconclusive": "#888888",
 }
 
-KINDS = ("conditions", "ratios", "accuracy", "losses", "steps", "memory")
+KINDS = ("conditions", "ratios", "accuracy", "losses", "steps", "memory", "pipeline")
 """What names of figures begin with."""
 
 Rows = list[dict[str, Any]]
@@ -64,7 +65,7 @@ def figures(section: Section) -> tuple[Figure, ...]:
     """What the section's tables can be drawn as; none of empty ones."""
     return tuple(
         figure
-        for make in (_conditions, _ratios, _accuracy, _losses, _steps, _memory)
+        for make in (_conditions, _ratios, _accuracy, _losses, _steps, _memory, _pipelines)
         for figure in make(section)
     )
 
@@ -199,6 +200,20 @@ def _memory(section: Section) -> Iterator[Figure]:
         )
 
 
+def _pipelines(section: Section) -> Iterator[Figure]:
+    rows = section["pipeline"].rows
+    for (workload, source), group in rows.groupby(["workload", "source"], sort=True):
+        values = _arms(group, images=group["images"], delivered=group["alone"])
+        titles = ("images in the data set", "delivered (images/s)")
+        yield Figure(
+            key=f"pipeline-{workload}-{source}",
+            title=f"{workload}: images delivered from {source}",
+            about="By each framework's own input pipeline while nobody trains, the median over the "
+            "blocks.",
+            spec=_lines(values, "images", "delivered", *titles, LOGARITHMIC),
+        )
+
+
 def _by_size(rows: pd.DataFrame, name: str, factor: float) -> pd.DataFrame:
     """A row for each arm and batch size, from columns ``{name}_{size}``."""
     sizes = {
@@ -227,8 +242,16 @@ def _arm(framework: str, mode: str) -> dict[str, Any]:
     return {"framework": framework, "mode": mode, "arm": f"{framework} {mode}"}
 
 
-def _lines(values: Rows, x: str, y: str, across: str, up: str) -> dict[str, Any]:
-    base = _base(values, x, y, across, up)
+Scales = tuple[alt.Scale | UndefinedType, alt.Scale]
+"""Of both axes, across and up."""
+LINEAR: Scales = (alt.Undefined, alt.Scale(zero=False))
+LOGARITHMIC: Scales = (alt.Scale(type="log", nice=False, padding=12),) * 2
+
+
+def _lines(
+    values: Rows, x: str, y: str, across: str, up: str, scales: Scales = LINEAR
+) -> dict[str, Any]:
+    base = _base(values, x, y, across, up, scales)
     return _spec(alt.layer(base.mark_line(), base.mark_point(filled=True)), height=260)
 
 
@@ -238,11 +261,11 @@ def _scatter(values: Rows, fitted: Rows, x: str, y: str, across: str, up: str) -
     return _spec(alt.layer(lines, points), height=260)
 
 
-def _base(values: Rows, x: str, y: str, across: str, up: str) -> alt.Chart:
+def _base(values: Rows, x: str, y: str, across: str, up: str, scales: Scales = LINEAR) -> alt.Chart:
     frameworks = pd.Series([row["framework"] for row in values], dtype="str")
     return alt.Chart(alt.InlineData(values=values)).encode(
-        x=alt.X(f"{x}:Q", title=across),
-        y=alt.Y(f"{y}:Q", title=up, scale=alt.Scale(zero=False)),
+        x=alt.X(f"{x}:Q", title=across, scale=scales[0]),
+        y=alt.Y(f"{y}:Q", title=up, scale=scales[1]),
         color=alt.Color("framework:N", scale=_scale(_colours(frameworks)), title=None),
         strokeDash=alt.StrokeDash("mode:N", title=None),
         shape=alt.Shape("mode:N", title=None),

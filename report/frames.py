@@ -19,7 +19,9 @@ from bench.records import (
     Inference,
     Measurement,
     Memory,
+    Mistakes,
     Overhead,
+    Pipeline,
     Record,
     Result,
     Startup,
@@ -207,8 +209,9 @@ def _kept(result: Result) -> tuple[object, ...]:
             return (*seconds, _number("measurement.result.batch_size", result.batch_size))
         case Sweep():
             return (plain(result.stopped),)
-        case Startup() | Memory() | Energy():
-            names = [field.name for field in fields(result)]
+        case Startup() | Memory() | Energy() | Pipeline():
+            in_turns = IN_TURNS.get(type(result), ())
+            names = [field.name for field in fields(result) if field.name not in in_turns]
             return tuple(_number(f"measurement.result.{n}", getattr(result, n)) for n in names)
     return ()
 
@@ -260,6 +263,8 @@ def _timed_seconds(record: Record) -> float:
             seconds += result.cold_seconds + result.cached_seconds
         case Energy():
             seconds += result.seconds
+        case Pipeline():
+            seconds += result.first_batch_seconds
     return seconds
 
 
@@ -276,13 +281,21 @@ def series_of(result: Result) -> Iterator[tuple[int, Sequence[Chunk]]]:
         case Sweep():
             for rung in result.rungs:
                 yield rung.batch_size, rung.chunks
-        case Overhead():
-            yield from ((0, result.trainer), (0, result.bare))
-        case Example():
-            yield from ((0, result.trainer), (0, result.example))
         case Calibration():
             for series in result.series:
                 yield series.batch_size, series.chunks
+        case _:
+            for name in IN_TURNS.get(type(result), ()):
+                yield 0, getattr(result, name)
+
+
+IN_TURNS: Mapping[type[Result], tuple[str, ...]] = {
+    Pipeline: ("alone", "resident", "through"),
+    Overhead: ("trainer", "bare"),
+    Example: ("trainer", "example"),
+    Mistakes: ("right", "fed", "scored", "unfenced", "tf32"),
+}
+"""What is timed beside each other: fields of results that are chunks, in the order of series."""
 
 
 def _schedule(optimizer: Optimizer) -> str:
@@ -322,6 +335,8 @@ COLUMNS: Mapping[str, tuple[str, Callable[[Record], object]]] = {
     "scenario": ("str", lambda r: r.trial.scenario),
     "label": ("str", lambda r: r.trial.label),
     "plain": ("str", lambda r: r.trial.plain),
+    "source": ("str", lambda r: r.trial.source),
+    "images": ("int64", lambda r: r.trial.images),
     "trial_batch_size": ("int64", lambda r: r.trial.batch_size),
     "least_seconds": ("float64", lambda r: r.trial.seconds),
     "block": ("int64", lambda r: r.trial.block),
@@ -415,6 +430,9 @@ RESULT_COLUMNS: Mapping[str, Mapping[str, str]] = {
     "sweep": {"stopped": "str"},
     "memory": {field.name: "float64" for field in fields(Memory)},
     "energy": {field.name: "float64" for field in fields(Energy)},
+    "pipeline": {
+        field.name: "float64" for field in fields(Pipeline) if field.name not in IN_TURNS[Pipeline]
+    },
 }
 """By scenario, what is kept of its results beside their chunks: name to type."""
 
@@ -455,8 +473,12 @@ def _impossible(result: Result) -> str:
             return "there are no calls"
         case Sweep() if not all(rung.chunks and rung.batch_size > 0 for rung in result.rungs):
             return "a batch size has no steps"
+        case Mistakes() if not all((result.right, result.fed, result.scored, result.unfenced)):
+            return "something was not timed"
         case Energy() if result.images < 1:
             return "no images were trained on"
+        case Pipeline() if not (result.alone and result.resident and result.through):
+            return "nothing was read, or nothing trained"
     return ""
 
 

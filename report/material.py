@@ -21,7 +21,7 @@ class Material:
     counted: pd.DataFrame
     """Those of them that ended well and may be compared."""
     processes: Processes
-    """Of training, and of inference."""
+    """Of training, of inference, of pipelines alone, and of mistakes without any."""
     _pairs: dict[object, Contrast | None] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property

@@ -17,7 +17,9 @@ from bench.records import (
     Example,
     Inference,
     Memory,
+    Mistakes,
     Overhead,
+    Pipeline,
     Record,
     Result,
     Startup,
@@ -43,6 +45,9 @@ def parse_record(line: bytes) -> Record:
             raise ValueError(
                 f"measurement.result: of {found.__name__.lower()}, not of {record.trial.scenario}"
             )
+    trial = record.trial
+    if (trial.scenario == "pipeline") != (trial.source is not None and trial.images > 0):
+        raise ValueError("trial: a pipeline, and nothing else, has a source and images")
     return record
 
 
@@ -53,8 +58,10 @@ RESULTS: Mapping[str, type[Result]] = {
     "sweep": Sweep,
     "memory": Memory,
     "energy": Energy,
+    "pipeline": Pipeline,
     "overhead": Overhead,
     "example": Example,
+    "mistakes": Mistakes,
     "calibration": Calibration,
 }
 """What a trial of each scenario measures. Each has keys that no other has, and none is optional, so

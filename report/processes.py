@@ -6,13 +6,16 @@ A process counts once, however many chunks it ran: its speed is the median of it
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench.records import Mistakes, Pipeline, Result
 from report import steady
 from report.covariates import Covariates, discarded
+from report.frames import IN_TURNS
 from report.load import Run
 
 _SUMS = ("wall", "cpu", "switches", "stolen")
@@ -20,9 +23,10 @@ _SUMS = ("wall", "cpu", "switches", "stolen")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Process:
-    """Steady training, or inference, in one process: a number for each chunk that counts, ``[K]``.
+    """Steady training, or what a scenario timed, in one process: a number for each chunk, ``[K]``.
 
-    K may be 0, where something was compiled until the end: then it has no speed.
+    Of those that count: K may be 0, where something was compiled until the end; then it has no
+    speed.
     """
 
     kind: steady.Kind
@@ -81,6 +85,7 @@ def _by_trial(run: Run, scenario: str) -> Iterator[tuple[int, dict[str, NDArray[
     chunks = run.chunks[asked[run.chunks["trial"]]]
     of = chunks["trial"].to_numpy()
     columns = {
+        "series": chunks["series"].to_numpy(dtype=np.float64),
         "wall": (chunks["wall"] / chunks["steps"]).to_numpy(dtype=np.float64),
         "cpu": (chunks["cpu"] / chunks["steps"]).to_numpy(dtype=np.float64),
         "calibration": chunks["calibration"].to_numpy(dtype=np.float64),
@@ -94,16 +99,47 @@ def _by_trial(run: Run, scenario: str) -> Iterator[tuple[int, dict[str, NDArray[
 def find_inference(run: Run) -> dict[int, Process]:
     """Take every trial of inference as it is: nothing is compiled or learns while it is timed."""
     before = run.trials["calibration_before"].to_numpy()
-    return {
-        trial: Process(
-            kind="flat",
-            wall=own["wall"],
-            cpu=own["cpu"],
-            calibration=own["calibration"],
-            before=float(before[trial]),
-        )
-        for trial, own in _by_trial(run, "inference")
-    }
+    return {trial: _flat(own, before[trial]) for trial, own in _by_trial(run, "inference")}
+
+
+def find_pipelines(run: Run) -> dict[int, Process]:
+    """Take of every trial of a pipeline what it read alone, likewise; a step is a batch."""
+    return _in_turns(run, "pipeline", Pipeline, "alone")
+
+
+Way = Literal["right", "fed", "scored", "unfenced", "tf32"]
+"""Fields of ``bench.records.Mistakes``."""
+
+
+def find_mistakes(run: Run, way: Way) -> dict[int, Process]:
+    """Take every trial of mistakes as it is, its chunks of one way.
+
+    Trials that have none of it are left out.
+    """
+    return _in_turns(run, "mistakes", Mistakes, way)
+
+
+def _in_turns(run: Run, scenario: str, result: type[Result], field: str) -> dict[int, Process]:
+    """One of the series of every trial of a scenario, as it is."""
+    wanted = IN_TURNS[result].index(field)
+    before = run.trials["calibration_before"].to_numpy()
+    found = {}
+    for trial, own in _by_trial(run, scenario):
+        of = own["series"] == wanted
+        if of.any():
+            taken = {name: values[of] for name, values in own.items()}
+            found[trial] = _flat(taken, before[trial])
+    return found
+
+
+def _flat(own: Mapping[str, NDArray[np.float64]], before: float) -> Process:
+    return Process(
+        kind="flat",
+        wall=own["wall"],
+        cpu=own["cpu"],
+        calibration=own["calibration"],
+        before=float(before),
+    )
 
 
 def medians(series: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

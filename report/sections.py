@@ -14,7 +14,14 @@ from report.again import command
 from report.convergence import Departure, departures
 from report.load import Run
 from report.material import Material
-from report.processes import Processes, described, find_inference, find_processes
+from report.processes import (
+    Processes,
+    described,
+    find_inference,
+    find_mistakes,
+    find_pipelines,
+    find_processes,
+)
 from report.tables import (
     ceiling,
     claims,
@@ -25,6 +32,7 @@ from report.tables import (
     inference,
     memory,
     mistakes,
+    pipeline,
     platforms,
     ratios,
     source,
@@ -70,7 +78,10 @@ _SPECIFICATION = (
 """Columns of ``Run.trials`` that say what a workload is."""
 
 
-ORDINARY = ("training", "inference", "startup", "sweep", "memory", "energy")
+ORDINARY = (
+    *("training", "inference", "startup", "sweep", "memory", "energy", "pipeline"),
+    "mistakes",
+)
 """Scenarios of these tables. The others measure the suite itself (``report.calibration``)."""
 
 MOST_DISCARDED = 0.20
@@ -86,7 +97,8 @@ TABLE_KEYS = (
         ceiling.KEY,
         compiling.KEY,
     ),
-    *(inference.KEY, startup.KEY, sweep.KEY, sweep.STEPS_KEY, memory.KEY, energy.KEY),
+    *(inference.KEY, startup.KEY, sweep.KEY, sweep.STEPS_KEY, memory.KEY),
+    *(pipeline.KEY, energy.KEY),
     *(
         mistakes.KEY,
         platforms.KEY,
@@ -141,7 +153,12 @@ def build_sections(run: Run) -> tuple[Section, ...]:
     """Part a run's records into sections and make their tables; none where nothing is recorded."""
     training = find_processes(run)
     trials = described(run, training)
-    processes = {**training, **find_inference(run)}
+    processes = {
+        **training,
+        **find_inference(run),
+        **find_pipelines(run),
+        **find_mistakes(run, "right"),
+    }
     groups = trials.groupby(list(SECTION_KEYS), dropna=False, sort=True)
     return tuple(_section(group, run, processes) for _, group in groups)
 
@@ -236,8 +253,9 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
             startup.table(of(counted, "startup"), run.results["startup"]),
             *sweep.tables(of(counted, "sweep"), run.results["sweep"], run.chunks),
             memory.table(of(counted, "memory"), run.results["memory"]),
+            pipeline.table(of(counted, "pipeline"), run.results["pipeline"], run.chunks),
             energy.table(of(ordinary, "energy"), of(counted, "energy"), run.results["energy"]),
-            mistakes.table(material),
+            mistakes.table(material, run),
             platforms.table(frozenset(ordinary["framework"])),
             source.table(frozenset(ordinary["framework"])),
             course.unfinished(pd.concat([trials[trials["status"] != "ok"], thrown])),

@@ -21,8 +21,23 @@ Chunks = tuple[Chunk, ...]
 
 def measure(_module: ModuleType, trainer: Trainer, inputs: Inputs, trial: Trial) -> Overhead:
     """Time chunks of both, for ``trial.seconds`` at least."""
-    own, bare = in_turns(trainer, loop("bare", inputs, trial), inputs, trial.seconds)
+    start, finish = parts(inputs, trial)
+
+    def train(batches: NDArray[np.int32]) -> None:
+        start(batches)
+        finish()
+
+    own, bare = in_turns(trainer, train, inputs, trial.seconds)
     return Overhead(trainer=own, bare=bare)
+
+
+def parts(
+    inputs: Inputs, trial: Trial
+) -> tuple[Callable[[NDArray[np.int32]], object], Callable[[], object]]:
+    """The bare loop in two: what starts a step for each row, and what returns when all are done."""
+    module = import_module(f"impls.{trial.framework}.bare")
+    start, finish = module.parts(trial, inputs.of_epoch(0), inputs.labels, inputs.weights)
+    return start, finish
 
 
 def loop(name: str, inputs: Inputs, trial: Trial) -> Callable[[NDArray[np.int32]], object]:

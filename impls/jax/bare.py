@@ -21,13 +21,13 @@ from impls.jax.trainer import (
 )
 
 
-def loop(
+def parts(
     trial: Trial,
     images: NDArray[np.uint8],
     labels: NDArray[np.int32],
     weights: Mapping[str, Floats],
-) -> Callable[[NDArray[np.int32]], None]:
-    """A function that takes a step for each row of indices, and returns when all are done."""
+) -> tuple[Callable[[NDArray[np.int32]], None], Callable[[], None]]:
+    """The loop in two: one starts a step for each row of indices, one returns when all are done."""
     settings(trial)
     computed = jnp.bfloat16 if trial.precision == "bf16" else jnp.float32
     model = NETWORKS[trial.workload.network](dtype=computed, rngs=nnx.Rngs(trial.seed))
@@ -43,9 +43,11 @@ def loop(
     step = jax.jit(step, donate_argnums=DONATED[trial.device])
     steps = mode.called(step)
 
-    def train(batches: NDArray[np.int32]) -> None:
+    def start(batches: NDArray[np.int32]) -> None:
         nonlocal state
         state, _ = steps(state, images, labels, batches)
+
+    def finish() -> None:
         jax.block_until_ready(state)
 
-    return train
+    return start, finish

@@ -11,13 +11,13 @@ from impls.keras.networks import NETWORKS
 from impls.keras.trainer import SGD, disable_dropout, on, settings, variables
 
 
-def loop(
+def parts(
     trial: Trial,
     images: NDArray[np.uint8],
     labels: NDArray[np.int32],
     weights: Mapping[str, Floats],
-) -> Callable[[NDArray[np.int32]], None]:
-    """A function that takes a step for each row of indices, and returns when all are done."""
+) -> tuple[Callable[[NDArray[np.int32]], None], Callable[[], None]]:
+    """The loop in two: one starts a step for each row of indices, one returns when all are done."""
     settings(trial)
     model = NETWORKS[trial.workload.network]()
     if not trial.workload.dropout:
@@ -29,10 +29,12 @@ def loop(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
 
-    def train(batches: NDArray[np.int32]) -> None:
+    def start(batches: NDArray[np.int32]) -> None:
         order = batches.ravel()
         data = on.fed(images[order], labels[order], batches.shape[1])
         model.fit(**data, shuffle=False, verbose=0)
+
+    def finish() -> None:
         on.finish([variable.value for variable in model.variables])
 
-    return train
+    return start, finish

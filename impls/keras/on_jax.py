@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +15,14 @@ from bench.contract import Trial
 
 TRACED = True
 """Whether Python runs a training step only to have it compiled."""
+
+FORMAT = "grain"
+"""What ``image_dataset_from_directory`` makes."""
+
+
+def endless(batches: grain.IterDataset) -> grain.IterDataset:
+    """What ``image_dataset_from_directory`` makes, epoch after epoch in the same order."""
+    return grain.experimental.RepeatIterDataset(batches)
 
 
 def fed(images: NDArray[np.uint8], labels: NDArray[np.int32], batch_size: int) -> dict[str, Any]:

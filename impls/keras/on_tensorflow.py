@@ -14,6 +14,14 @@ from bench.contract import Trial
 TRACED = True
 """Whether Python runs a training step only to have it compiled."""
 
+FORMAT = "tf"
+"""What ``image_dataset_from_directory`` makes."""
+
+
+def endless(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """What ``image_dataset_from_directory`` makes, epoch after epoch."""
+    return batches.repeat()
+
 
 def fed(images: NDArray[np.uint8], labels: NDArray[np.int32], batch_size: int) -> dict[str, Any]:
     """Arguments of ``fit``: the data, batch by batch, through tf.data."""

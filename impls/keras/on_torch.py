@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import grain
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +13,14 @@ from bench.contract import Trial
 
 TRACED = False
 """Whether Python runs a training step only to have it compiled."""
+
+FORMAT = "grain"
+"""What ``image_dataset_from_directory`` makes."""
+
+
+def endless(batches: grain.IterDataset) -> grain.IterDataset:
+    """What ``image_dataset_from_directory`` makes, epoch after epoch in the same order."""
+    return grain.experimental.RepeatIterDataset(batches)
 
 
 def fed(images: NDArray[np.uint8], labels: NDArray[np.int32], batch_size: int) -> dict[str, Any]:

@@ -21,13 +21,13 @@ from impls.pytorch.trainer import (
 )
 
 
-def loop(
+def parts(
     trial: Trial,
     images: NDArray[np.uint8],
     labels: NDArray[np.int32],
     weights: Mapping[str, Floats],
-) -> Callable[[NDArray[np.int32]], None]:
-    """A function that takes a step for each row of indices, and returns when all are done."""
+) -> tuple[Callable[[NDArray[np.int32]], None], Callable[[], None]]:
+    """The loop in two: one starts a step for each row of indices, one returns when all are done."""
     settings(trial)
     device, mode = torch.device(trial.device), MODES[trial.mode]
     model = NETWORKS[trial.workload.network]().to(device, memory_format=mode.layout)
@@ -42,7 +42,7 @@ def loop(
     pixels = channels_first(images).to(device, memory_format=mode.layout)
     targets = torch.tensor(labels, dtype=torch.int64, device=device)
 
-    def train(batches: NDArray[np.int32]) -> None:
+    def start(batches: NDArray[np.int32]) -> None:
         for batch in torch.from_numpy(batches).to(device):
             optimizer.zero_grad()
             with autocast:
@@ -51,6 +51,8 @@ def loop(
             optimizer.step()
             for scheduler in schedule:
                 scheduler.step()
+
+    def finish() -> None:
         synchronize(device)
 
-    return train
+    return start, finish

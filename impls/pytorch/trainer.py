@@ -65,18 +65,23 @@ class PyTorchTrainer:
         self.model.train()
         losses = []
         for batch in torch.from_numpy(batches).to(self.device):
-            self.optimizer.zero_grad()
-            with self.autocast:
-                loss = self.loss(self.model, self.images[batch], self.labels[batch])
-            loss.backward()
-            self.optimizer.step()
-            for scheduler in self.schedulers:
-                scheduler.step()
+            loss = self.step(self.images[batch], self.labels[batch])
             # Cloned, because a CUDA graph writes its next results to the same memory.
-            losses.append(loss.detach().clone())
+            losses.append(loss.clone())
         mean = torch.stack(losses).mean().item()
         synchronize(self.device)
         return mean
+
+    def step(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Update the weights once; the mean loss of the batch."""
+        self.optimizer.zero_grad()
+        with self.autocast:
+            loss = self.loss(self.model, images, labels)
+        loss.backward()
+        self.optimizer.step()
+        for scheduler in self.schedulers:
+            scheduler.step()
+        return loss.detach()
 
     @torch.inference_mode()
     def logits(self, images: NDArray[np.uint8], /) -> Floats:

@@ -18,13 +18,13 @@ from impls.tensorflow.trainer import (
 )
 
 
-def loop(
+def parts(
     trial: Trial,
     images: NDArray[np.uint8],
     labels: NDArray[np.int32],
     weights: Mapping[str, Floats],
-) -> Callable[[NDArray[np.int32]], None]:
-    """A function that takes a step for each row of indices, and returns when all are done."""
+) -> tuple[Callable[[NDArray[np.int32]], None], Callable[[], None]]:
+    """The loop in two: one starts a step for each row of indices, one returns when all are done."""
     settings(trial)
     computed = tf.bfloat16 if trial.precision == "bf16" else tf.float32
     model = NETWORKS[trial.workload.network](dtype=tf.float32)
@@ -36,9 +36,11 @@ def loop(
     step = MODES[trial.mode](training_step(model, optimizer, computed))
     pixels, targets = tf.constant(images), tf.constant(labels)
 
-    def train(batches: NDArray[np.int32]) -> None:
+    def start(batches: NDArray[np.int32]) -> None:
         for batch in batches:
             step(pixels, targets, tf.constant(batch))
+
+    def finish() -> None:
         tf.test.experimental.sync_devices()
 
-    return train
+    return start, finish

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from report.contrasts import Arm, Contrast, Judged, decide
-from report.decisions import MINIMUM_BLOCKS, Verdict
 from report.material import Material
 from report.processes import Processes, medians
-from report.verdicts import Answer, Claim, Finding
+from report.speeds import TAUGHT, found, missing, shown
+from report.verdicts import Claim, Finding
 
 CLAIMED = ("tensorflow", "keras")
 """Said to be faster than ``AGAINST``."""
@@ -24,13 +24,6 @@ SCENARIOS = ("training", "inference")
 """That have a speed."""
 PRIMARY = (("training", "listing1"), ("training", "listing3"))
 """What the article does, and with which networks."""
-TAUGHT: Mapping[str, str] = {
-    "pytorch": "eager",
-    "tensorflow": "graph",
-    "keras": "fit",
-    "jax": "jit",
-}
-"""The mode that a framework's own tutorials teach; of PyTorch and Keras the article prints them."""
 SETTINGS = ("as taught", "at its best")
 
 Arms = Mapping[Arm, pd.DataFrame]
@@ -73,15 +66,18 @@ def _conditions(material: Material) -> Iterator[_Condition]:
                 arm, against = (
                     _arm(setting, name, arms, material.processes) for name in (framework, AGAINST)
                 )
-                sides = [side for side in (arm, against) if side not in arms]
-                missing = [_missing(side, scenario, workload, material.trials) for side in sides]
+                asked = material.trials[
+                    (material.trials["scenario"] == scenario)
+                    & (material.trials["workload"] == workload)
+                ]
+                lacking = [missing(side, asked) for side in (arm, against) if side not in arms]
                 yield _Condition(
                     name=f"{scenario} {workload}, {setting}: "
-                    f"{_shown(arm)} faster than {_shown(against)}",
+                    f"{shown(arm)} faster than {shown(against)}",
                     primary=(scenario, workload) in PRIMARY and framework in CLAIMED,
                     contrast=material.pair(scenario, workload, arm, against),
                     sentinel=material.sentinels.get(workload) if scenario == "training" else None,
-                    missing="; ".join(missing) or "no block has both",
+                    missing="; ".join(lacking) or "no block has both",
                 )
 
 
@@ -98,25 +94,6 @@ def _arm(setting: str, framework: str, arms: Arms, processes: Processes) -> Arm:
     return min(own, key=own.__getitem__) if own else (framework, "")
 
 
-def _missing(arm: Arm, scenario: str, workload: str, trials: pd.DataFrame) -> str:
-    """Why there is nothing to compare, as a clause."""
-    framework, mode = arm
-    asked = trials[
-        (trials["scenario"] == scenario)
-        & (trials["workload"] == workload)
-        & (trials["framework"] == framework)
-        & (trials["mode"].isin([mode]) if mode else True)
-    ]
-    if not len(asked):
-        return f"{_shown(arm)} was not measured"
-    ends = ", ".join(sorted(set(asked["status"]) - {"ok"})) or "not comparable with the others"
-    return f"no trial of {_shown(arm)} counts ({ends})"
-
-
-def _shown(arm: Arm) -> str:
-    return " ".join(filter(None, arm))
-
-
 def _finding(condition: _Condition, judged: Judged | None) -> Finding:
     if judged is None:
         return Finding(
@@ -125,36 +102,7 @@ def _finding(condition: _Condition, judged: Judged | None) -> Finding:
             reason=condition.missing,
             primary=condition.primary,
         )
-    found = judged.verdict
-    answer = answer_of(found)
-    return Finding(
-        condition=condition.name,
-        answer=answer,
-        reason=found.reason if judged.by == "wall" else f"by {judged.by}, {found.reason}",
-        primary=condition.primary,
-        interval=judged.interval.as_ratio(),
-        provisional=found.provisional,
-        minutes=_minutes(judged) if answer == "inconclusive" else None,
-        trials=judged.contrast.trials,
-    )
-
-
-def answer_of(found: Verdict) -> Answer:
-    """What a verdict on "the first is faster" says: only more than the margin supports it."""
-    if found.decision == "faster":
-        return "supported"
-    if found.decision != "inconclusive" or found.direction == "slower":
-        return "refuted"
-    return "inconclusive"
-
-
-def _minutes(judged: Judged) -> float | None:
-    """Of more blocks of these two arms; None if as many as should do were measured already."""
-    needed = judged.verdict.blocks_needed
-    if needed is None:
-        return None
-    more = max(needed, MINIMUM_BLOCKS) - judged.verdict.n
-    return more * judged.contrast.seconds / 60 if more > 0 else None
+    return found(condition.name, judged, primary=condition.primary)
 
 
 CLAIM = Claim(

@@ -1,10 +1,12 @@
 """Does the printed code implement and train the networks on CIFAR-10?
 
 Judged by running it: a condition for each file of ``listings/``, which holds if that ends well.
+What it does to training that gradients are never set to zero stands beside, for every framework.
 """
 
 from collections.abc import Iterator
 
+from report.learning import as_accurate
 from report.listings import load
 from report.material import Material
 from report.text import plain
@@ -14,8 +16,27 @@ BESIDE = ("listing1_builds",)
 """No training yet, so they hold or not without telling."""
 
 
-def judge(_material: Material) -> Iterator[Finding]:
-    """A condition for each part that was run."""
+ZEROED, UNZEROED = "listing3", "listing3-unzeroed"
+"""The same training without the defect, and with it."""
+
+
+def judge(material: Material) -> Iterator[Finding]:
+    """A condition for each part that was run, and for each framework that trained both ways."""
+    yield from _executed()
+    training = material.counted
+    if len(training):
+        training = training[(training["scenario"] == "training") & (training["label"] == "")]
+        with_defect = training[training["workload"] == UNZEROED]
+        without = training[training["workload"] == ZEROED]
+        arms = (
+            with_defect[["framework", "mode"]].drop_duplicates().sort_values(["framework", "mode"])
+        )
+        for framework, mode in arms.itertuples(index=False):
+            condition = f"gradients that are never zeroed train as well: {framework} {mode}"
+            yield as_accurate(condition, (framework, mode), with_defect, without)
+
+
+def _executed() -> Iterator[Finding]:
     audit = load()
     if audit is None:
         yield Finding(

@@ -58,7 +58,10 @@ def bench(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     ("arguments", "problem"),
     [
         (["--framework", "torch"], "unknown framework 'torch'; there are: jax, keras, pytorch, "),
-        (["--workload", "vgg"], "unknown workload 'vgg'; there are: listing1, listing3, rosetta, "),
+        (
+            ["--workload", "vgg"],
+            "unknown workload 'vgg'; there are: listing1, listing3, listing3-unzeroed, ",
+        ),
         (["--mode", "graph", "--framework", "jax"], "unknown mode 'graph'; there are: jit"),
         (
             ["--profile", "fast"],
@@ -66,6 +69,11 @@ def bench(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ),
         (["--repeats", "0"], "--repeats 0: must be at least 1"),
         (["--epochs", "-1"], "--epochs -1: must be at least 1"),
+        (["--images", "0"], "--images 0: must be at least 1"),
+        (
+            ["--scenario", "pipeline", "--images", "1000"],
+            "; ask for a multiple of that",
+        ),
         (["--train-images", "60"], "needs at least 64 training images, not 60"),
         (["--repeats", "many"], "invalid int value: 'many'"),
         (["--seed", "-1"], "--seed -1: must not be negative"),

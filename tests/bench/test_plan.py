@@ -120,6 +120,19 @@ def test_every_arm_is_asked_every_scenario_and_memory_in_passes_of_one_size() ->
     assert asked == {("inference", 0): 8, **{("memory", size): 8 for size in plan.BATCH_SIZES}}
 
 
+def test_pipelines_are_asked_of_every_source_and_size() -> None:
+    trials = planned(scenarios=("pipeline",), images=(1280, 2560), repeats=1)
+    assert len({t.name for t in trials}) == len(trials) == 8 * 4
+    assert Counter((t.source, t.images) for t in trials) == dict.fromkeys(
+        (("files", 1280), ("files", 2560), ("array", 1280), ("array", 2560)), 8
+    )
+
+
+def test_pipelines_read_whole_batches() -> None:
+    with pytest.raises(UserError, match=r"--images 1000: listing\d reads batches of (64|128);"):
+        planned(scenarios=("pipeline",), images=(1000,))
+
+
 def test_more_blocks_have_the_same_trials_in_orders_and_with_seeds_of_their_own(
     make_plan: Callable[..., plan.Plan],
 ) -> None:

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bench.code import ROOT
-from bench.contract import Floats, Trial
+from bench.contract import Device, Floats, Precision, Trial
 from bench.data import Dataset, batch_order
 from bench.inputs import inputs
-from bench.scenarios import calibration, epoch, first_step, memory
+from bench.scenarios import calibration, epoch, first_step, memory, mistakes
 from bench.scenarios.epoch import EVALUATION_BATCH, accuracy
 from bench.scenarios.memory import CAP_PRECISION, LEAST_CAP, smallest
+from bench.scenarios.mistakes import Way
 from bench.weights import initial_weights
 from bench.workloads import WORKLOADS
 
@@ -187,3 +188,84 @@ def test_kinds_of_chunks_come_in_another_order_every_time(
     assert all(sorted(cycle) == sorted(kinds) for cycle in cycles)
     assert len({tuple(cycle) for cycle in cycles}) == len(cycles)
     assert order(0) == cycles[: calibration.CHUNKS]
+
+
+ROWS = np.array([[5, 3, 200], [7, 639, 5]], dtype=np.int32)
+
+
+def test_steps_fed_from_host_memory_are_the_same_steps(
+    make_trial: Callable[..., Trial], data: Dataset
+) -> None:
+    given = inputs(make_trial(train_images=640), data)
+    trainer = Recorder()
+    way = mistakes.fed_from_host(trainer, given)
+    way.timed(ROWS)
+    (_, (images, labels)), (_, rows) = trainer.calls
+    np.testing.assert_array_equal(images[rows], given.images[ROWS])
+    np.testing.assert_array_equal(labels[rows], given.labels[ROWS])
+    way.afterwards()
+    assert trainer.calls[2:] == [("load_data", (given.images, given.labels))]
+
+
+def test_a_metric_pass_tells_the_accuracy_of_each_batch_after_the_steps(
+    make_trial: Callable[..., Trial], data: Dataset
+) -> None:
+    labels = np.where(np.arange(1300) == 200, 9, data.train_labels).astype(np.int32)
+    given = inputs(make_trial(train_images=1300), replace(data, train_labels=labels))
+    trainer = Recorder()
+    assert mistakes.with_accuracy(trainer, given).timed(ROWS) == [pytest.approx(2 / 3), 1.0]
+    assert [name for name, _ in trainer.calls] == ["train", "logits", "logits"]
+
+
+def test_ways_take_turns_in_changing_order_with_the_same_batches(
+    make_trial: Callable[..., Trial],
+) -> None:
+    """What a way leaves behind is set right before the next one's clock runs."""
+    done: list[tuple[str, int]] = []
+
+    def way(name: str) -> Way:
+        return Way(
+            timed=lambda rows: done.append((name, int(rows[0, 0]))),
+            afterwards=lambda: done.append((f"after {name}", -1)),
+        )
+
+    names = ("a", "b", "c")
+    numbers = iter(range(1000))
+    chunks = mistakes.in_turns(
+        tuple(map(way, names)),
+        lambda: np.full((2, 4), next(numbers), np.int32),
+        make_trial(seconds=0.0),
+    )
+    assert [len(of) for of in chunks] == [mistakes.LEAST_CHUNKS] * 3
+    assert {chunk.steps for of in chunks for chunk in of} == {2}
+    assert [name for name, _ in done[1::2]] == [f"after {name}" for name, _ in done[::2]]
+    timed = done[2 * len(names) :: 2]  # once each before, to warm up
+    rounds = [timed[start : start + len(names)] for start in range(0, len(timed), len(names))]
+    assert all(sorted(name for name, _ in of) == list(names) for of in rounds)
+    assert all(len({batch for _, batch in of}) == 1 for of in rounds)
+    assert len({tuple(name for name, _ in of) for of in rounds}) > 1
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "number"),
+    [("cuda", "fp32", mistakes.LEAST_CHUNKS), ("cuda", "bf16", 0), ("cpu", "fp32", 0)],
+)
+def test_tf32_is_a_mistake_where_a_gpu_was_asked_for_float32(
+    make_trial: Callable[..., Trial],
+    data: Dataset,
+    device: Device,
+    precision: Precision,
+    number: int,
+) -> None:
+    built: list[Trial] = []
+
+    def build(trial: Trial) -> Recorder:
+        built.append(trial)
+        return Recorder()
+
+    module = ModuleType("some")
+    module.build = build  # type: ignore[attr-defined]
+    trial = make_trial(device=device, precision=precision, seconds=0.0)
+    chunks = mistakes.with_tf32(module, inputs(trial, data), lambda: ROWS, trial)
+    assert len(chunks) == number
+    assert built == [replace(trial, precision="tf32")] * bool(number)

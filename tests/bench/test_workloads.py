@@ -169,6 +169,7 @@ def test_workloads_are_their_sources_settings() -> None:
     assert {w.name: (w.batch_size, w.epochs, w.optimizer) for w in WORKLOADS.values()} == {
         "listing1": (128, 10, Optimizer(learning_rate=0.01)),
         "listing3": (64, 10, Optimizer(learning_rate=0.01)),
+        "listing3-unzeroed": (64, 10, Optimizer(learning_rate=0.01, momentum=1.0)),
         "rosetta": (64, 10, Optimizer(learning_rate=0.01, momentum=0.9)),
         "resnet20": (
             *(128, 164),

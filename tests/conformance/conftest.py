@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bench import certificate
 from bench.contract import Implementation, Precision, Trainer
+from bench.data import Dataset, DatasetInfo, open_dataset, save_dataset
 from bench.workloads import Optimizer, Workload
 from impls.reference.trainer import build as build_reference
 
@@ -133,6 +134,28 @@ def labels() -> NDArray[np.int32]:
     drawn = np.random.default_rng(1).integers(0, 10, IMAGES).astype(np.int32)
     drawn.flags.writeable = False
     return drawn
+
+
+@pytest.fixture(scope="session")
+def data(
+    tmp_path_factory: pytest.TempPathFactory,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+) -> Dataset:
+    """The images and labels, as a prepared data set."""
+    folder = tmp_path_factory.mktemp("data")
+    info = DatasetInfo(name="images", digest="0" * 64, train_images=IMAGES, test_images=IMAGES)
+    save_dataset(
+        folder,
+        Dataset(
+            info=info,
+            train_images=images,
+            train_labels=labels,
+            test_images=images,
+            test_labels=labels,
+        ),
+    )
+    return open_dataset(folder)
 
 
 @pytest.fixture(scope="session")

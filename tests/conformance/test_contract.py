@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from bench import capped, certificate
 from bench.contract import KERNELS, Floats, Implementation, Trainer
+from bench.data import Dataset
+from bench.inputs import Inputs
+from bench.scenarios import mistakes
 from bench.weights import initial_weights
 from bench.workloads import NETWORKS, Conv, Workload, weight_shapes
 from tests.conformance.conftest import BATCH, BUILD, LEARNING_RATE, plain
@@ -304,9 +307,49 @@ def test_the_bare_loop_trains_in_every_mode(
 ) -> None:
     bare = import_module(f"impls.{implementation.name}.bare")
     trial = certificate.trial(implementation.name, mode, plain("listing3"), "fp32")
-    train = bare.loop(trial, images, labels, initial_weights("listing3", 0))
-    train(batches)
-    train(batches[:1])
+    start, finish = bare.parts(trial, images, labels, initial_weights("listing3", 0))
+    start(batches)
+    finish()
+    start(batches[:1])
+    finish()
+
+
+def test_mistakes_leave_the_trainer_as_it_was(
+    implementation: Implementation,
+    module: ModuleType,
+    mode: str,
+    build: BUILD,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    batches: NDArray[np.int32],
+    data: Dataset,
+) -> None:
+    """Each is made with the trainer that is timed without it in the next chunk."""
+    workload = plain("listing3")
+    trainer = build(workload, mode)
+    weights = start(trainer, workload, images, labels)
+    before = trainer.train(batches)
+    trial = replace(
+        certificate.trial(implementation.name, mode, workload, "fp32"), workload=workload, seconds=0
+    )
+    given = Inputs(
+        images=images,
+        labels=labels,
+        test_images=images,
+        test_labels=labels,
+        weights=dict(initial_weights("listing3", 7)),
+        epochs=(batches,),
+        seed=0,
+        augmentation=False,
+        data=data,
+    )
+    found = mistakes.measure(module, trainer, given, trial)
+    ways = (found.right, found.fed, found.scored, found.unfenced)
+    assert {len(way) for way in ways} == {mistakes.LEAST_CHUNKS}
+    assert len({chunk.steps for way in ways for chunk in way}) == 1
+    assert found.tf32 == ()
+    trainer.load_weights(weights)
+    assert trainer.train(batches) == pytest.approx(before, rel=1e-6)
 
 
 @pytest.mark.parametrize("network", ["listing1", "listing3"])

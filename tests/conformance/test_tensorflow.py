@@ -1,14 +1,20 @@
-"""TensorFlow normalises in float32 by a fused kernel, and in float64, where it has none, otherwise.
+"""What is TensorFlow's alone.
 
-What is proven in float64 is therefore not what is timed; here the two are held against each other.
+It normalises in float32 by a fused kernel, and in float64, where it has none, otherwise. What is
+proven in float64 is therefore not what is timed; here the two are held against each other.
+
+And it decodes JPEG by a fast method unless told otherwise, so pipelines are given PNG.
 """
 
+import io
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from bench import synthetic
 from bench.contract import Implementation
 
 
@@ -57,3 +63,20 @@ def test_at_the_batch_that_is_timed_the_fused_normalisation_is_off_by_no_more(
     for name, deviation in (("variance", moved / variance - 1), ("output", output - expected)):
         print(f"{name} off by {np.abs(deviation).max():.1e}")
         assert np.abs(deviation).max() < 3e-4
+
+
+@pytest.mark.usefixtures("networks")
+def test_jpeg_is_decoded_otherwise_than_elsewhere_unless_told() -> None:
+    """Once this fails, ``bench.enlarged`` may as well write JPEG."""
+    tf = import_module("tensorflow")
+    off: dict[str, list[int]] = {"": [], "INTEGER_ACCURATE": []}
+    for image in synthetic.synthesize(20, 10).train_images:
+        encoded = io.BytesIO()
+        Image.fromarray(image).save(encoded, "JPEG", quality=95)
+        expected = np.asarray(Image.open(encoded)).astype(int)
+        for method, found in off.items():
+            decoded = tf.io.decode_jpeg(encoded.getvalue(), channels=3, dct_method=method)
+            found.append(int(np.abs(decoded.numpy() - expected).max()))
+    assert max(off["INTEGER_ACCURATE"]) == 0
+    assert min(off[""]) > 0
+    assert max(off[""]) > 10

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.certificate import Certificate, Tolerance
-from bench.contract import BASELINE, TWIN, Allocator, Device, Scenario, Trial
+from bench.contract import BASELINE, TWIN, Allocator, Device, Scenario, Source, Trial
 from bench.data import DatasetInfo
 from bench.records import (
     SCHEMA,
@@ -26,7 +26,9 @@ from bench.records import (
     Machine,
     Measurement,
     Memory,
+    Mistakes,
     Overhead,
+    Pipeline,
     Record,
     Result,
     Rung,
@@ -137,6 +139,18 @@ def make_training(
     )
 
 
+def make_pipeline(*, alone: float, resident: float = 0.02, through: float = 0.025) -> Pipeline:
+    """Seconds of a batch that is only read, of a step, and of a step on batches that are read."""
+    return Pipeline(
+        first_batch_seconds=0.5,
+        alone=make_chunks([8 * alone] * 5),
+        resident=make_chunks([8 * resident] * 5),
+        through=make_chunks([8 * through] * 5),
+        held_before_bytes=200 * 2**20,
+        held_bytes=264 * 2**20,
+    )
+
+
 def make_gpu(**state: Any) -> GpuState:
     """A GPU at rest, but for what is given."""
     usual: dict[str, Any] = {"clock_mhz": 1500, "celsius": 40, "watts": 60.0, "processes": 0}
@@ -170,8 +184,16 @@ RESULTS: dict[Scenario, Result] = {
         smallest_cap_bytes=None,
     ),
     "energy": Energy(images=10_000, seconds=10.0, joules=2_500.0, idle_watts=50.0),
+    "pipeline": make_pipeline(alone=0.01),
     "overhead": Overhead(trainer=make_chunks([0.2] * 3), bare=make_chunks([0.19] * 3)),
     "example": Example(trainer=make_chunks([0.2] * 3), example=make_chunks([0.22] * 3)),
+    "mistakes": Mistakes(
+        right=make_chunks([0.2] * 3),
+        fed=make_chunks([0.25] * 3),
+        scored=make_chunks([0.3] * 3),
+        unfenced=make_chunks([0.1] * 3),
+        tf32=(),
+    ),
     "calibration": Calibration(
         series=(Series(batch_size=1, counted=40, planted=2, chunks=make_chunks([0.2] * 3)),)
     ),
@@ -188,6 +210,8 @@ def _make_record(
     scenario: Scenario = "training",
     label: str = "",
     batch_size: int = 0,
+    source: Source | None = None,
+    images: int = 0,
     block: int = 0,
     position: int = 0,
     status: Status = "ok",
@@ -269,6 +293,8 @@ def _make_record(
             scenario=scenario,
             label=label,
             batch_size=batch_size,
+            source=source or ("files" if scenario == "pipeline" else None),
+            images=images or (1024 if scenario == "pipeline" else 0),
             plain=plain,
         ),
         position=position,

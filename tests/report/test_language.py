@@ -13,6 +13,7 @@ from bench.records import Record
 from report import html
 from report.language import Catalogue, Pattern
 from report.load import load_run
+from report.mistakes import MISTAKES
 from report.overview import arrange
 from tests.report.conftest import make_chunks, make_gpu
 
@@ -115,6 +116,16 @@ def test_every_problem_is_translated(
     with (folder / "records.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"schema"')
     assert untranslated(folder) == set()
+
+
+def test_every_mistake_is_translated(catalogue: Catalogue) -> None:
+    """Not every one of them is in a table here."""
+    texts = {
+        text
+        for mistake in MISTAKES
+        for text in (mistake.name, mistake.example, *mistake.impossible.values())
+    }
+    assert {text for text in texts if catalogue.translate(text) is None} == set()
 
 
 def spoken() -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bench.certificate import Certificate, Tolerance
-from bench.contract import Device, Scenario, Trial
+from bench.contract import Device, Scenario, Source, Trial
 from bench.data import DatasetInfo
 from bench.errors import UserError
 from bench.records import (
@@ -33,7 +33,9 @@ from bench.records import (
     Machine,
     Measurement,
     Memory,
+    Mistakes,
     Overhead,
+    Pipeline,
     Record,
     Rung,
     Series,
@@ -104,8 +106,14 @@ MEASURED: dict[Scenario, st.SearchStrategy[Any]] = {
     ),
     "memory": st.builds(Memory),
     "energy": st.builds(Energy, seconds=FLOATS, joules=FLOATS, idle_watts=FLOATS),
+    "pipeline": st.builds(
+        Pipeline, first_batch_seconds=FLOATS, alone=CHUNKS, resident=CHUNKS, through=CHUNKS
+    ),
     "overhead": st.builds(Overhead, trainer=CHUNKS, bare=CHUNKS),
     "example": st.builds(Example, trainer=CHUNKS, example=CHUNKS),
+    "mistakes": st.builds(
+        Mistakes, right=CHUNKS, fed=CHUNKS, scored=CHUNKS, unfenced=CHUNKS, tf32=CHUNKS
+    ),
     "calibration": st.builds(
         Calibration, series=st.lists(st.builds(Series, chunks=CHUNKS), max_size=2).map(tuple)
     ),
@@ -135,13 +143,21 @@ RECORD_PARTS: dict[str, st.SearchStrategy[Any]] = {
 
 
 def trials(scenarios: st.SearchStrategy[Scenario]) -> st.SearchStrategy[Trial]:
-    return st.builds(
-        Trial,
-        workload=WORKLOADS,
-        device=st.sampled_from(get_args(Device)),
-        scenario=scenarios,
-        seconds=FLOATS,
-    )
+    def trial(scenario: Scenario) -> st.SearchStrategy[Trial]:
+        reads: dict[str, st.SearchStrategy[Any]] = {
+            "source": st.sampled_from(get_args(Source)),
+            "images": st.integers(1, 2**31),
+        }
+        return st.builds(
+            Trial,
+            workload=WORKLOADS,
+            device=st.sampled_from(get_args(Device)),
+            scenario=st.just(scenario),
+            seconds=FLOATS,
+            **(reads if scenario == "pipeline" else {}),
+        )
+
+    return scenarios.flatmap(trial)
 
 
 def finished(scenario: Scenario) -> st.SearchStrategy[Record]:
@@ -479,6 +495,7 @@ def test_impossible_numbers_are_refused(
         ("inference", ("result", "latencies"), [], "there are no calls"),
         ("inference", ("result", "chunks"), [], "there are no calls"),
         ("sweep", ("result", "rungs", 1, "chunks"), [], "a batch size has no steps"),
+        ("mistakes", ("result", "unfenced"), [], "something was not timed"),
         ("energy", ("result", "images"), 0, "no images were trained on"),
         ("sweep", ("result", "rungs", 1, "batch_size"), 2**53, "a batch size is out of range"),
         ("memory", ("result", "peak_host_bytes"), 10**400, r"peak_host_bytes is out of range"),

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.records import Record
+from bench.contract import Device
+from bench.records import Mistakes, Record
 from report.load import load_run
 from report.mistakes import MISTAKES
 from report.sections import build_sections
+from tests.report.conftest import make_chunks
 
 Builder = Callable[..., Record]
 Writer = Callable[..., Path]
@@ -64,18 +66,127 @@ def test_compiled_against_eager_is_set_right_by_compiling_both(rows_of: RowsOf) 
 
 def test_a_difference_that_is_there_is_found_with_and_without(rows_of: RowsOf) -> None:
     rows = rows_of({"pytorch eager": 2.0, "keras fit": 1.0})
+    rows = [row for row in rows if row["framework"] == "keras"]
     assert {row["says"] for row in rows} == {"faster"}
     assert {row["verdict"] for row in rows} == {"faster"}
 
 
-def test_steps_that_do_not_scatter_have_no_test(make_record: Builder, write_run: Writer) -> None:
-    records = [
-        make_record(framework=framework, mode=mode, step_seconds=0.1)
-        for framework, mode in (("pytorch", "eager"), ("jax", "jit"))
+@pytest.fixture
+def table_of(write_run: Writer) -> RowsOf:
+    """Rows of the table, of records as they are."""
+
+    def build(records: Sequence[Record]) -> list[dict[str, Any]]:
+        (section,) = build_sections(load_run(write_run(records)))
+        found = section["mistakes"].rows.to_dict("records")
+        return [{str(key): value for key, value in row.items()} for row in found]
+
+    return build
+
+
+ARMS = (("pytorch", "eager"), ("jax", "jit"))
+
+
+def test_steps_that_do_not_scatter_have_no_test(make_record: Builder, table_of: RowsOf) -> None:
+    rows = table_of(
+        [make_record(framework=name, mode=mode, step_seconds=0.1) for name, mode in ARMS]
+    )
+    assert only(rows, "steps counted as runs", "jax")["says"] == "no test"
+
+
+def test_the_first_step_is_one_of_an_epoch(make_record: Builder, table_of: RowsOf) -> None:
+    """Of the seven steps of 128 images that 1,000 images make."""
+    rows = table_of(
+        [
+            make_record(
+                framework=name,
+                mode=mode,
+                block=block,
+                inputs=str(block),
+                step_seconds=step,
+                first_step_seconds=first,
+            )
+            for block in range(3)
+            for (name, mode), step, first in zip(ARMS, (1.0, 0.5), (1.0, 8.0), strict=True)
+        ]
+    )
+    row = only(rows, "first step included", "jax")
+    assert row["printed"] == pytest.approx(7 / (8 + 6 * 0.5))
+    assert (row["says"], row["ours"]) == ("slower", pytest.approx(2.0))
+
+
+def drifting(make_record: Builder, blocks: int) -> list[Record]:
+    """The machine takes twice as long in the second block as in the first, and so on."""
+    return [
+        make_record(
+            framework=name, mode=mode, block=block, inputs=str(block), step_seconds=1.0 + block
+        )
+        for block in range(blocks)
+        for name, mode in ARMS
     ]
-    (section,) = build_sections(load_run(write_run(records)))
-    rows = section["mistakes"].rows.set_index("mistake")
-    assert rows.loc["steps counted as runs", "says"] == "no test"
+
+
+def test_in_a_fixed_order_what_drifts_is_a_difference(
+    make_record: Builder, table_of: RowsOf
+) -> None:
+    row = only(table_of(drifting(make_record, 5)), "fixed order", "jax")
+    assert row["printed"] == pytest.approx(4.5 / 1.5)
+    assert (row["says"], row["ours"]) == ("faster", pytest.approx(1.0))
+
+
+def test_one_block_has_no_order(make_record: Builder, table_of: RowsOf) -> None:
+    (row,) = (of for of in table_of(drifting(make_record, 1)) if of["mistake"] == "fixed order")
+    assert (row["says"], row["command"]) == ("not made", "nox -s bench")
+
+
+def timed(make_record: Builder, device: Device) -> list[Record]:
+    """JAX takes half of PyTorch's time, but for what its mistakes cost or save."""
+    return [
+        make_record(
+            framework=name,
+            mode=mode,
+            block=block,
+            device=device,
+            inputs=str(block),
+            scenario="mistakes",
+            result=Mistakes(
+                right=make_chunks([whole] * 4),
+                fed=make_chunks([1.25 * whole] * 4),
+                scored=make_chunks([2 * whole] * 4),
+                unfenced=make_chunks([0.1 * whole] * 4),
+                tf32=make_chunks([0.5 * whole] * 4) if device == "cuda" else (),
+            ),
+        )
+        for block in range(3)
+        for (name, mode), whole in zip(ARMS, (1.0, 0.5), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_mistake_that_was_timed_is_in_one_arm(
+    make_record: Builder, table_of: RowsOf, device: Device
+) -> None:
+    rows = table_of(timed(make_record, device))
+    made = [row for row in rows if row["framework"] == "jax"]
+    assert {row["mistake"]: row["printed"] for row in made} == {
+        "fed from the host": pytest.approx(2 / 1.25),
+        "an extra metric pass": pytest.approx(1.0),
+        "no fence": pytest.approx(20.0),
+    } | ({"TF32 in one arm": pytest.approx(4.0)} if device == "cuda" else {})
+    assert [row["ours"] for row in made] == [pytest.approx(2.0)] * len(made)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_what_is_not_made_says_why_and_what_would_measure_it(
+    make_record: Builder, table_of: RowsOf, device: Device
+) -> None:
+    rows = table_of(timed(make_record, device))
+    assert {row["mistake"] for row in rows} == {mistake.name for mistake in MISTAKES}
+    gaps = {row["mistake"]: row for row in rows if np.isnan(row["printed"])}
+    assert {"one run only", "memory taken in advance read as use"} <= gaps.keys()
+    assert all(row["why"] and row["command"].startswith("nox -s ") for row in gaps.values())
+    assert ("TF32 in one arm" in gaps) == (device == "cpu")
+    if device == "cpu":
+        assert gaps["TF32 in one arm"]["why"] == "a CPU has no TF32"
 
 
 def test_what_is_not_there_cannot_be_wrong(rows_of: RowsOf) -> None:

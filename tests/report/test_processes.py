@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.records import Example, Inference, Overhead, Record
+from bench.records import Example, Inference, Mistakes, Overhead, Record
 from report.load import load_run
 from report.processes import covariates_of, described, find_processes
 from tests.report.conftest import make_chunks
@@ -70,7 +70,7 @@ def test_calibrations_are_divided_by_chunk_by_chunk(
     assert process.normalised == pytest.approx(25.0)
 
 
-@pytest.mark.parametrize("scenario", ["training", "inference", "overhead", "example"])
+@pytest.mark.parametrize("scenario", ["training", "inference", "overhead", "example", "mistakes"])
 def test_every_trial_with_chunks_may_be_discarded(
     make_record: Builder, write_run: Writer, scenario: str
 ) -> None:
@@ -80,6 +80,9 @@ def test_every_trial_with_chunks_may_be_discarded(
         "inference": Inference(latencies=(0.1,), batch_size=256, chunks=stolen),
         "overhead": Overhead(trainer=stolen[:5], bare=stolen[5:]),
         "example": Example(trainer=stolen[:5], example=stolen[5:]),
+        "mistakes": Mistakes(
+            right=stolen[:3], fed=stolen[3:5], scored=stolen[5:8], unfenced=stolen[8:], tf32=()
+        ),
     }[scenario]
     run = load_run(write_run([make_record(scenario=scenario, result=result, chunks=stolen)]))
     trials = described(run, find_processes(run))

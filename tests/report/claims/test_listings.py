@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -7,10 +7,13 @@ import pytest
 
 from bench.errors import UserError
 from bench.listings import condition, scripts
+from bench.records import Record
 from report import listings as audits
 from report.claims import listings
 from report.listings import load
+from report.load import load_run
 from report.material import Material
+from report.sections import build_sections
 from report.verdicts import Finding, whole
 
 Judge = Callable[[Path], list[Finding]]
@@ -74,3 +77,43 @@ def test_the_committed_audit_is_of_every_file_as_it_stands() -> None:
         path.stem: condition(path) for path in scripts()
     }
     assert set(listings.BESIDE) < {of.script for of in found.outcomes}
+
+
+@pytest.mark.parametrize(
+    ("zeroed", "unzeroed", "expected"),
+    [
+        ((0.60, 0.61, 0.62), (0.40, 0.41, 0.42), "refuted"),
+        ((0.60, 0.61, 0.62), (0.601, 0.611, 0.621), "supported"),
+        ((0.60, 0.61, 0.62), (0.70, 0.71, 0.72), "supported"),
+        ((0.60, 0.61, 0.62), (0.40, 0.61, 0.80), "inconclusive"),
+        ((0.60,), (0.40,), "not tested"),
+    ],
+)
+def test_training_with_the_defect_is_held_against_training_without(
+    make_record: Callable[..., Record],
+    write_run: Callable[..., Path],
+    zeroed: Sequence[float],
+    unzeroed: Sequence[float],
+    expected: str,
+) -> None:
+    accuracies = {"listing3": zeroed, "listing3-unzeroed": unzeroed}
+    records = [
+        make_record(workload=workload, block=block, inputs=str(block), test_accuracy=accuracy)
+        for workload, values in accuracies.items()
+        for block, accuracy in enumerate(values)
+    ]
+    (section,) = build_sections(load_run(write_run(records)))
+    rows = section["conditions"].rows
+    (row,) = rows[rows["condition"].str.contains("never zeroed train")].to_dict("records")
+    assert row["condition"].endswith(": pytorch eager")
+    assert row["verdict"] == expected
+    assert row["primary"] == "no"
+    if expected != "not tested":
+        assert row["reason"].startswith(f"ends at {100 * sorted(unzeroed)[1]:.1f}% of the test")
+
+
+def test_without_the_defect_nothing_is_said_of_it(
+    make_record: Callable[..., Record], write_run: Callable[..., Path]
+) -> None:
+    (section,) = build_sections(load_run(write_run([make_record(workload="listing3")])))
+    assert not section["conditions"].rows["condition"].str.contains("never zeroed train").any()
