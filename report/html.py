@@ -107,7 +107,7 @@ def _fitting(
     fitting = int(np.searchsorted(sizes.cumsum(), room, side="right"))
     room -= int(sizes[:fitting].sum())
     for content, brief in zip(contents[:fitting], short, strict=False):
-        whole = render(section=content, whole=True) if room > 0 else ""
+        whole = render(section=content, whole=True) if room > 0 else brief
         room -= len(whole.encode()) - len(brief.encode())
         yield Markup(whole if room > 0 else brief)  # noqa: S704 - escaped by the template
 
