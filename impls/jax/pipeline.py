@@ -5,12 +5,14 @@ Tutorial: https://google-grain.readthedocs.io/en/latest/tutorials/dataset_basic_
 """
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
 import grain
 import jax
 import numpy as np
+from absl import flags
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -31,15 +33,18 @@ def files(trial: Trial, folder: Path) -> grain.IterDataset:
 
 
 def array(trial: Trial, folder: Path) -> grain.IterDataset:
-    images = np.load(folder / "images.npy", mmap_mode="r")
-    labels = np.load(folder / "labels.npy", mmap_mode="r")
-
     def read(batch: NDArray[np.int64]) -> Images:
-        return images[batch], labels[batch]
+        return mapped(folder / "images.npy")[batch], mapped(folder / "labels.npy")[batch]
 
-    numbers = shuffled(grain.MapDataset.range(len(labels)), trial)
+    numbers = shuffled(grain.MapDataset.range(trial.images), trial)
     batches = numbers.batch(trial.workload.batch_size, drop_remainder=True)
     return endless(batches.map(read), trial)
+
+
+@cache
+def mapped(path: Path) -> NDArray:
+    """An array on disk, mapped anew by each of Grain's workers: it would be sent to them whole."""
+    return np.load(path, mmap_mode="r")
 
 
 def shuffled(images: grain.MapDataset, trial: Trial) -> grain.MapDataset:
@@ -54,6 +59,8 @@ def endless(batches: grain.MapDataset, trial: Trial) -> grain.IterDataset:
     ahead = grain.ReadOptions(num_threads=trial.threads, prefetch_buffer_size=2 * trial.threads)
     read = batches.repeat().to_iter_dataset(ahead)
     if trial.threads > 1:
+        # Grain's workers ask for flags of Abseil, which are parsed in programs that are Abseil's.
+        flags.FLAGS.mark_as_parsed()
         read = read.mp_prefetch(grain.MultiprocessingOptions(num_workers=trial.threads - 1))
     return read
 

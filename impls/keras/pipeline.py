@@ -4,6 +4,7 @@ Tutorial: https://keras.io/examples/vision/image_classification_from_scratch/ (K
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ class Rows(keras.utils.PyDataset):
         self.images = np.load(folder / "images.npy", mmap_mode="r")
         self.labels = np.load(folder / "labels.npy", mmap_mode="r")
         self.size = trial.workload.batch_size
-        self.seed = trial.seed
-        self.epoch = -1
+        # Of two epochs, because threads that read ahead are in the next one.
+        self.order = lru_cache(maxsize=2)(
+            lambda epoch: np.random.default_rng([trial.seed, epoch]).permutation(trial.images)
+        )
 
     @property
     def num_batches(self) -> None:
@@ -33,10 +36,7 @@ class Rows(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> Images:
         epoch, number = divmod(index, len(self.labels) // self.size)
-        if epoch != self.epoch:
-            self.order = np.random.default_rng([self.seed, epoch]).permutation(len(self.labels))
-            self.epoch = epoch
-        batch = self.order[number * self.size :][: self.size]
+        batch = self.order(epoch)[number * self.size :][: self.size]
         return self.images[batch], self.labels[batch]
 
 

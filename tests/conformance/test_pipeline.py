@@ -40,10 +40,12 @@ def pipeline(implementation: Implementation, build: BUILD, mode: str) -> Pipelin
 def asked(implementation: Implementation, mode: str) -> Asked:
     """A trial of ``mode``, of a data set of so many images."""
 
-    def trial(source: Source, images: int = IMAGES, seed: int = 0) -> Trial:
+    def trial(source: Source, images: int = IMAGES, seed: int = 0, threads: int = 1) -> Trial:
         made = certificate.trial(implementation.name, mode, plain("listing1"), "fp32")
         workload = plain("listing1")
-        return replace(made, workload=workload, source=source, images=images, seed=seed)
+        return replace(
+            made, workload=workload, source=source, images=images, seed=seed, threads=threads
+        )
 
     return trial
 
@@ -70,11 +72,11 @@ def sorted_by_pixels(
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize(("times", "threads"), [(1, 1), (3, 1), (3, 2)])
 def test_every_image_comes_once_an_epoch_in_a_shuffled_order(
-    pipeline: Pipeline, asked: Asked, data: Dataset, source: Source, times: int
+    pipeline: Pipeline, asked: Asked, data: Dataset, source: Source, times: int, threads: int
 ) -> None:
-    trial = asked(source, times * IMAGES)
+    trial = asked(source, times * IMAGES, threads=threads)
     chosen = enlarged.order(data.train_labels, trial.images)
     whole = sorted_by_pixels(data.train_images[chosen], data.train_labels[chosen])
     first, second = islice(epochs(pipeline, trial, data), 2)
