@@ -25,6 +25,7 @@ from bench.records import (
     Chunk,
     Inference,
     Memory,
+    Mistakes,
     Record,
     Result,
     Rung,
@@ -69,6 +70,7 @@ def _endless() -> Iterator[Record]:
         {"scenario": "inference", "result": _inference},
         {"scenario": "startup", "result": _startup},
         {"scenario": "sweep", "result": _sweep},
+        {"scenario": "mistakes", "result": _mistakes},
         *({"scenario": "memory", "batch_size": size, "result": _memory(size)} for size in PASSES),
     ]
     for block in count():
@@ -121,6 +123,14 @@ def _sweep(chunks: tuple[Chunk, ...]) -> Result:
         ),
         stopped="",
     )
+
+
+def _mistakes(chunks: tuple[Chunk, ...]) -> Result:
+    fed, scored, unfenced = (
+        tuple(replace(one, wall=one.wall * times) for one in chunks[:5])
+        for times in (1.05, 1.02, 0.3)
+    )
+    return Mistakes(right=chunks[:5], fed=fed, scored=scored, unfenced=unfenced, tf32=())
 
 
 def _memory(size: int) -> Callable[[tuple[Chunk, ...]], Result]:

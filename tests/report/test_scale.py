@@ -5,7 +5,7 @@ from tests.report.scale import ARMS, FAILED, PASSES, WORKLOADS, rows, write
 
 
 def test_a_constructed_run_is_as_one_that_was_measured(tmp_path: Path) -> None:
-    of_block = len(WORKLOADS) * (len(ARMS) * (4 + len(PASSES)) + 1)
+    of_block = len(WORKLOADS) * (len(ARMS) * (5 + len(PASSES)) + 1)
     write(2 * of_block, tmp_path)
     run = load_run(tmp_path)
     assert len(run.trials) == 2 * of_block
