@@ -13,8 +13,8 @@ feels the machine's other tenants. But it is another quantity, so it decides onl
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from math import copysign
 from typing import Literal
 
@@ -43,6 +43,8 @@ SENTINEL_CONFIDENCE = 0.99
 
 SEED = 20261123
 """Of the bootstrap, so that a report rebuilt is the same report."""
+THREADS = 4
+"""That draw at once; each for a pair of arms, with a generator of its own."""
 
 Arm = tuple[str, str]
 """Framework and mode."""
@@ -58,6 +60,7 @@ class Measure:
     differences: NDArray[np.float64]
     """``log(median other / median arm)`` of each block, ``[B]``."""
     _intervals: dict[float, Interval] = field(default_factory=dict, init=False, repr=False)
+    _drawn: list[Replicates] = field(default_factory=list, init=False, repr=False)
 
     @classmethod
     def of(
@@ -76,10 +79,12 @@ class Measure:
             self._intervals[confidence] = paired_interval(self.differences, confidence)
         return self._intervals[confidence]
 
-    @cached_property
     def replicates(self) -> Replicates:
         """What checks it; drawn once, though several families of claims may ask."""
-        return resample_log_ratios(self.arm, self.other, np.random.default_rng(SEED))
+        if not self._drawn:
+            generator = np.random.default_rng(SEED)
+            self._drawn.append(resample_log_ratios(self.arm, self.other, generator))
+        return self._drawn[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -227,8 +232,13 @@ def _verdicts(family: Sequence[tuple[Measure, Guards]], margin: Margin) -> list[
     within = holm_confidences(
         np.array([_p_within(measure, margin) for measure, _ in family]), 1 - EQUIVALENCE
     )
+    # NumPy lets go of the interpreter while it draws and sorts.
+    with ThreadPoolExecutor(THREADS) as pool:
+        checks = list(pool.map(Measure.replicates, [measure for measure, _ in family]))
     found = []
-    for (measure, guards), superiority, equivalence in zip(family, beyond, within, strict=True):
+    for (measure, guards), check, superiority, equivalence in zip(
+        family, checks, beyond, within, strict=True
+    ):
         found.append(
             verdict(
                 Evidence(
@@ -236,8 +246,8 @@ def _verdicts(family: Sequence[tuple[Measure, Guards]], margin: Margin) -> list[
                     equivalence=measure.interval(float(equivalence)),
                 ),
                 Evidence(
-                    superiority=measure.replicates.interval(float(superiority)),
-                    equivalence=measure.replicates.interval(float(equivalence)),
+                    superiority=check.interval(float(superiority)),
+                    equivalence=check.interval(float(equivalence)),
                 ),
                 margin=margin,
                 spread=_deviation(measure.differences),
