@@ -6,17 +6,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from bench.errors import UserError
 from bench.records import RECORDS
-from report.console import print_tables
 from report.text import plain
-from report.write import PAGE, write_report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write and print a report; return 2 if there was an error, else 0."""
+    # Not above: helpers that read records (report.parts) import this module as well, and what they
+    # do not need of it takes most of a second.
+    from rich.console import Console
+
+    from report.console import print_tables
+    from report.write import PAGE, write_report
+
     parser = argparse.ArgumentParser(
         prog="python -m report",
         description="Rebuild the report of a run from its records, or make one report of several "
