@@ -184,7 +184,7 @@ def test_the_page_of_many_sections_stays_short_and_says_what_is_left_out(
     assert 0.5 * tables < found.tags.count("table") < tables
     assert found.tags.count("section") == 4
     assert inner(found) <= set(found.ids)
-    monkeypatch.setattr(html, "LARGEST", size - 160_000)
+    monkeypatch.setattr(html, "LARGEST", size - 200_000)
     found = outline(folder)
     assert found.tags.count("section") == 4
     assert found.tags.count("table") < 0.5 * tables
