@@ -223,6 +223,11 @@ def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
+def wait_for_end(workers: Sequence[psutil.Process]) -> None:
+    """What workers started is killed with them, and gone once the system has noticed."""
+    wait_for(lambda: not any(w.is_running() and w.status() != "zombie" for w in workers), 10)
+
+
 def in_second_trial(process: subprocess.Popen[str], out: Path) -> list[psutil.Process]:
     """Wait until one trial is recorded and the next runs; return the workers running."""
     workers: list[psutil.Process] = []
@@ -242,7 +247,7 @@ def test_killing_and_resuming_loses_and_repeats_no_trial(cache: Path, out: Path)
     process.kill()
     process.communicate()
     assert len(records(out)) == 1
-    wait_for(lambda: not any(w.is_running() and w.status() != "zombie" for w in workers), 10)
+    wait_for_end(workers)
     with (out / RECORDS).open("ab") as file:
         file.write(b'{"schema":1,"run":"cut of')  # as if killed while writing
     done = bench(cache, "--resume", str(out))
@@ -262,7 +267,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(cache: Path, out: Path)
     assert process.returncode == 130
     assert "Traceback" not in said
     assert f"1 of 3 trials are kept. Continue with: nox -s bench -- --resume {out}" in said
-    assert not any(worker.is_running() for worker in workers)
+    wait_for_end(workers)
     assert len(records(out)) == 1
 
 

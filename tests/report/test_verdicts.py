@@ -48,6 +48,7 @@ def test_claims_are_found_in_their_order() -> None:
     assert keys == [
         "portability",
         "efficiency",
+        "large-data",
         "style",
         "flexible-readable",
         "popularity",
