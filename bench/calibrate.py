@@ -90,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         default=5.0,
         metavar="S",
-        help="that each trainer is timed for in a block, and what it is held against as long (5)",
+        help="that each trainer is timed for in a block, and as many chunks of the other (5)",
     )
     add(
         "--framework",

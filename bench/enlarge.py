@@ -2,9 +2,7 @@
 
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from bench.contract import Source
 from bench.data import Dataset
 from bench.enlarged import folder, order
 from bench.errors import UserError
+from bench.files import new_folder
 from bench.workloads import CLASSES, IMAGE_SHAPE
 
 ROWS = 50_000
@@ -37,12 +36,12 @@ def enlarge(data: Dataset, source: Source, images: int, report: Callable[[str], 
     try:
         if source == "array":
             _check_room(made.parent, images * int(np.prod(IMAGE_SHAPE)))
-            with _whole(made) as unfinished:
+            with new_folder(made) as unfinished:
                 _write_array(unfinished, data, order(data.train_labels, images))
         else:
             _check_room(made.parent, len(data.train_labels) * LARGEST_FILE)
             encoded = _encoded(made.with_name("png"), data)
-            with _whole(made) as unfinished:
+            with new_folder(made) as unfinished:
                 _link(unfinished, encoded, data, order(data.train_labels, images))
     except OSError as error:
         raise UserError(
@@ -61,21 +60,6 @@ def _check_room(where: Path, wanted: int) -> None:
         )
 
 
-@contextmanager
-def _whole(target: Path) -> Iterator[Path]:
-    """A folder to fill, which becomes ``target`` when that is done."""
-    with tempfile.TemporaryDirectory(prefix=".unfinished", dir=target.parent) as scratch:
-        unfinished = Path(scratch, target.name)
-        unfinished.mkdir()
-        yield unfinished
-        try:
-            unfinished.rename(target)
-        except OSError:
-            # Another process was quicker, with the same content.
-            if not target.is_dir():
-                raise
-
-
 def _write_array(target: Path, data: Dataset, chosen: NDArray[np.intp]) -> None:
     shape = (len(chosen), *IMAGE_SHAPE)
     images = np.lib.format.open_memmap(target / "images.npy", "w+", np.uint8, shape)
@@ -91,7 +75,7 @@ def _encoded(made: Path, data: Dataset) -> Path:
     from PIL import Image
 
     if not made.is_dir():
-        with _whole(made) as unfinished:
+        with new_folder(made) as unfinished:
             _make_classes(unfinished)
             for image, name in zip(data.train_images, _names(data.train_labels), strict=True):
                 Image.fromarray(image).save(unfinished / name)

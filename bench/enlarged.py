@@ -9,7 +9,7 @@ Beside a prepared data set (``bench.data``), written by ``bench.enlarge``, in fo
 More images than there are come about by taking all of them again and again. Files beyond the first
 time are hard links: they are found, opened and decoded like others, but what of them is in the
 system's page cache is there once. Arrays are written in full. PNG, because decoders of JPEG differ
-in how they round: TensorFlow's default is off by up to 18 of 255 from Pillow's.
+in how they round: TensorFlow's default is off by more than 10 of 255 from Pillow's.
 """
 
 from pathlib import Path

@@ -100,7 +100,7 @@ def launch(
                 chunk = os.read(reader, 1 << 16)
                 received += chunk
                 open_ended = bool(chunk)
-            host = max(host, _resident_bytes(process.pid))
+            host = max(host, resident_bytes(process.pid))
             if before is not None:
                 device = max(device, device_bytes_in_use() or 0)
             timed_out = time.monotonic() - started > timeout
@@ -175,7 +175,7 @@ def _send(process: subprocess.Popen[bytes], request: bytes) -> None:
         pass
 
 
-def _resident_bytes(pid: int) -> int:
+def resident_bytes(pid: int) -> int:
     """Resident sets of a process and its descendants, summed (shared pages count each time)."""
     try:
         parent = psutil.Process(pid)

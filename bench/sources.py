@@ -14,7 +14,6 @@ Decoders: ``bench.cifar10`` and ``bench.images``, on files read by ``bench.archi
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from bench import cifar10, images, synthetic
 from bench.archives import fingerprint, quoted, read_files
 from bench.data import Dataset, save_dataset
 from bench.errors import UserError
+from bench.files import new_folder
 
 CIFAR10_ARCHIVE = "cifar-10-binary.tar.gz"
 CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/" + CIFAR10_ARCHIVE
@@ -236,16 +236,7 @@ def _find_prepared(cache: Path, key: str) -> Path | None:
 
 
 def _store(cache: Path, key: str, dataset: Dataset) -> Path:
-    """Write beside its final place, then rename: nobody ever sees half of it."""
     target = cache / _PREPARED / f"{dataset.info.name}-{key}"
-    with tempfile.TemporaryDirectory(prefix=".unfinished", dir=target.parent) as scratch:
-        folder = Path(scratch, target.name)
-        folder.mkdir()
+    with new_folder(target) as folder:
         save_dataset(folder, dataset)
-        try:
-            folder.rename(target)
-        except OSError:
-            # Another process was quicker, with the same content.
-            if not target.is_dir():
-                raise
     return target

@@ -59,6 +59,7 @@ class Measure:
     other: tuple[NDArray[np.float64], ...]
     differences: NDArray[np.float64]
     """``log(median other / median arm)`` of each block, ``[B]``."""
+    # Not cached_property: in Python 3.11 its lock would have one thread draw at a time.
     _intervals: dict[float, Interval] = field(default_factory=dict, init=False, repr=False)
     _drawn: list[Replicates] = field(default_factory=list, init=False, repr=False)
 
@@ -143,8 +144,8 @@ def pair(arm: pd.DataFrame, other: pd.DataFrame, processes: Processes) -> Contra
     unsteady = sum(process.kind == "no steady state" for process in everyone) / len(everyone)
     return Contrast(
         workload=str(arm["workload"].iloc[0]),
-        arm=_name(arm),
-        against=_name(other),
+        arm=arm_of(arm),
+        against=arm_of(other),
         trials=tuple(trial for block in trials for trial in block),
         seconds=float(np.median([lasted[first] + lasted[second] for first, second in trials])),
         wall=Measure.of([p.wall for p, _ in pairs], [p.wall for _, p in pairs]),
@@ -220,7 +221,8 @@ def _final(contrast: Contrast, wall: Verdict, cpu: Verdict | None) -> Judged:
     return Judged(contrast=contrast, verdict=cpu, by="CPU time over calibration")
 
 
-def _name(trials: pd.DataFrame) -> Arm:
+def arm_of(trials: pd.DataFrame) -> Arm:
+    """Which arm trials are of, all of the same."""
     return str(trials["framework"].iloc[0]), str(trials["mode"].iloc[0])
 
 

@@ -210,8 +210,7 @@ def _kept(result: Result) -> tuple[object, ...]:
         case Sweep():
             return (plain(result.stopped),)
         case Startup() | Memory() | Energy() | Pipeline():
-            in_turns = IN_TURNS.get(type(result), ())
-            names = [field.name for field in fields(result) if field.name not in in_turns]
+            names = _NUMBERS_OF[type(result)]
             return tuple(_number(f"measurement.result.{n}", getattr(result, n)) for n in names)
     return ()
 
@@ -296,6 +295,12 @@ IN_TURNS: Mapping[type[Result], tuple[str, ...]] = {
     Mistakes: ("right", "fed", "scored", "unfenced", "tf32"),
 }
 """What is timed beside each other: fields of results that are chunks, in the order of series."""
+
+_NUMBERS_OF: Mapping[type[Result], tuple[str, ...]] = {
+    result: tuple(of.name for of in fields(result) if of.name not in IN_TURNS.get(result, ()))
+    for result in (Startup, Memory, Energy, Pipeline)
+}
+"""Fields of results that hold numbers, and chunks at most beside them."""
 
 
 def _schedule(optimizer: Optimizer) -> str:
@@ -426,13 +431,11 @@ LATENCIES: Mapping[str, float] = {"latency_p50": 0.5, "latency_p95": 0.95, "late
 
 RESULT_COLUMNS: Mapping[str, Mapping[str, str]] = {
     "inference": {**dict.fromkeys(LATENCIES, "float64"), "batch": "int64"},
-    "startup": {field.name: "float64" for field in fields(Startup)},
+    "startup": dict.fromkeys(_NUMBERS_OF[Startup], "float64"),
     "sweep": {"stopped": "str"},
-    "memory": {field.name: "float64" for field in fields(Memory)},
-    "energy": {field.name: "float64" for field in fields(Energy)},
-    "pipeline": {
-        field.name: "float64" for field in fields(Pipeline) if field.name not in IN_TURNS[Pipeline]
-    },
+    "memory": dict.fromkeys(_NUMBERS_OF[Memory], "float64"),
+    "energy": dict.fromkeys(_NUMBERS_OF[Energy], "float64"),
+    "pipeline": dict.fromkeys(_NUMBERS_OF[Pipeline], "float64"),
 }
 """By scenario, what is kept of its results beside their chunks: name to type."""
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from report.contrasts import Arm, Contrast, Measure, pair
+from report.contrasts import Contrast, Measure, arm_of, pair
 from report.lines import line
 from report.processes import Processes
 
@@ -33,8 +33,8 @@ def with_size(own: pd.DataFrame, other: pd.DataFrame, processes: Processes) -> C
     """Pair how the times of two arms grow, in the blocks that have enough sizes of both.
 
     None if no block has. What is paired are factors by which a batch takes longer with ten times
-    the images, by wall time alone: CPU time is the same quantity once more, not a better one, where
-    the calibration beside it cannot be followed over several processes.
+    the images, by wall time alone: a slope is of several processes, and whether arms leave the
+    calibration alone is only known of pairs of processes.
     """
     pairs = [
         (mine, theirs)
@@ -49,8 +49,8 @@ def with_size(own: pd.DataFrame, other: pd.DataFrame, processes: Processes) -> C
     lasted = [mine["seconds"].sum() + theirs["seconds"].sum() for mine, theirs in pairs]
     return Contrast(
         workload=str(own["workload"].iloc[0]),
-        arm=_name(own),
-        against=_name(other),
+        arm=arm_of(own),
+        against=arm_of(other),
         trials=tuple(
             int(trial) for mine, theirs in pairs for trial in (*mine.index, *theirs.index)
         ),
@@ -75,7 +75,3 @@ def _growth(block: pd.DataFrame, processes: Processes) -> float:
     times = np.log([np.median(processes[int(trial)].wall) for trial in block.index])
     _, slope = line(sizes, times)
     return float(np.exp(slope))
-
-
-def _name(trials: pd.DataFrame) -> Arm:
-    return str(trials["framework"].iloc[0]), str(trials["mode"].iloc[0])

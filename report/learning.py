@@ -13,12 +13,12 @@ LEAST_BLOCKS = 2
 
 
 def as_accurate(condition: str, arm: Arm, training: pd.DataFrame, other: pd.DataFrame) -> Finding:
-    """Whether ``arm`` ends as accurate by ``training`` as by ``other``: trials of two workloads.
+    """Whether ``arm`` ends as accurate by ``training`` as by ``other``, its trials of two ways.
 
     Supported if it is no less accurate by the margin or more, at 95%; refuted if it is less
     accurate by more than the margin. A condition beside those that count.
     """
-    sides = [_of(side, arm) for side in (training, other)]
+    sides = (training, other)
     own, held = (side.set_index("block")["final_test_accuracy"].dropna() for side in sides)
     both = own.index.intersection(held.index)
     if len(both) < LEAST_BLOCKS:
@@ -44,8 +44,3 @@ def as_accurate(condition: str, arm: Arm, training: pd.DataFrame, other: pd.Data
             int(trial) for side in sides for trial in side.index[side["block"].isin(both)]
         ),
     )
-
-
-def _of(trials: pd.DataFrame, arm: Arm) -> pd.DataFrame:
-    framework, mode = arm
-    return trials[(trials["framework"] == framework) & (trials["mode"] == mode)]

@@ -22,6 +22,8 @@ class Material:
     """Those of them that ended well and may be compared."""
     processes: Processes
     """Of training, of inference, of pipelines alone, and of mistakes without any."""
+    mistaken: Mapping[str, Processes] = field(default_factory=dict)
+    """Of mistakes, by the field of ``bench.records.Mistakes`` that says which."""
     _pairs: dict[object, Contrast | None] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property

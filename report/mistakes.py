@@ -12,12 +12,10 @@ import numpy as np
 from scipy import stats
 
 from bench.contract import Device
-from report.claims.efficiency import AGAINST
 from report.contrasts import Contrast, Judged, decide, pair
-from report.load import Run
 from report.material import Material
-from report.processes import Process, Processes, Way, find_mistakes
-from report.speeds import TAUGHT
+from report.processes import Process, Processes
+from report.speeds import AGAINST, TAUGHT
 
 ALPHA = 0.05
 """At which tests of those who publish call a difference one."""
@@ -180,27 +178,27 @@ _READ: tuple[tuple[Mistake, Callable[[Contrast], Printed | None]], ...] = (
     (FIXED_ORDER, _one_after_the_other),
 )
 """Mistakes in reading the records of a comparison, and what each prints."""
-_WAYS: tuple[tuple[Mistake, Way], ...] = (
+_WAYS = (
     (FED, "fed"),
     (SCORED, "scored"),
     (UNFENCED, "unfenced"),
     (TF32, "tf32"),
 )
-"""Mistakes that were timed."""
+"""Mistakes that were timed, and the field of ``bench.records.Mistakes``."""
 COMPILED: Mapping[str, str] = {"tensorflow": "xla", "jax": "jit", "pytorch": "compile"}
 """The compiled mode of frameworks that have one beside, or as, the one that is taught."""
 
 
-def changed(material: Material, run: Run) -> Iterator[Changed]:
+def changed(material: Material) -> Iterator[Changed]:
     """Each mistake on every comparison that it can be made on, workload by workload."""
-    timed = [(mistake, find_mistakes(run, way)) for mistake, way in _WAYS]
     for scenario, workload in material.arms:
         if scenario == "training":
             yield from _of_training(workload, material)
         elif scenario == "mistakes":
             for ours in _judged(TAUGHT, scenario, workload, material):
                 arm = material.arms[scenario, workload][ours.contrast.arm].index
-                for mistake, processes in timed:
+                for mistake, way in _WAYS:
+                    processes = material.mistaken[way]
                     own = {trial: processes[trial] for trial in arm.intersection([*processes])}
                     yield from _retimed(mistake, ours, material, scenario, own)
 

@@ -79,7 +79,7 @@ def _validated(line: bytes) -> Record | None:
     """The record of a line, or None of ``null``. Raises ``ValidationError``.
 
     A union tries each of its members, and lists what is wrong with a value as one of the others:
-    that took four fifths of the time. So the line is first taken for a record of the scenario that
+    that took most of the time. So the line is first taken for a record of the scenario that
     it seems to name. Only what is refused as that, for whatever reason, is held against the union.
     """
     named = _NAMED.search(line)

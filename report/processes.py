@@ -6,13 +6,12 @@ A process counts once, however many chunks it ran: its speed is the median of it
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.records import Mistakes, Pipeline, Result
+from bench.records import Result
 from report import steady
 from report.covariates import Covariates, discarded
 from report.frames import IN_TURNS
@@ -102,33 +101,18 @@ def find_inference(run: Run) -> dict[int, Process]:
     return {trial: _flat(own, before[trial]) for trial, own in _by_trial(run, "inference")}
 
 
-def find_pipelines(run: Run) -> dict[int, Process]:
-    """Take of every trial of a pipeline what it read alone, likewise; a step is a batch."""
-    return _in_turns(run, "pipeline", Pipeline, "alone")
+def find_in_turns(run: Run, scenario: str, result: type[Result]) -> dict[str, dict[int, Process]]:
+    """Take every trial of a scenario as it is, by what it timed in turns (``IN_TURNS``).
 
-
-Way = Literal["right", "fed", "scored", "unfenced", "tf32"]
-"""Fields of ``bench.records.Mistakes``."""
-
-
-def find_mistakes(run: Run, way: Way) -> dict[int, Process]:
-    """Take every trial of mistakes as it is, its chunks of one way.
-
-    Trials that have none of it are left out.
+    Trials that have no chunks of that are left out.
     """
-    return _in_turns(run, "mistakes", Mistakes, way)
-
-
-def _in_turns(run: Run, scenario: str, result: type[Result], field: str) -> dict[int, Process]:
-    """One of the series of every trial of a scenario, as it is."""
-    wanted = IN_TURNS[result].index(field)
     before = run.trials["calibration_before"].to_numpy()
-    found = {}
+    names = IN_TURNS[result]
+    found: dict[str, dict[int, Process]] = {name: {} for name in names}
     for trial, own in _by_trial(run, scenario):
-        of = own["series"] == wanted
-        if of.any():
-            taken = {name: values[of] for name, values in own.items()}
-            found[trial] = _flat(taken, before[trial])
+        for place in np.unique(own["series"]).astype(int):
+            taken = {name: values[own["series"] == place] for name, values in own.items()}
+            found[names[place]][trial] = _flat(taken, before[trial])
     return found
 
 

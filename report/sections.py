@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.records import Mistakes, Pipeline
 from report.again import command
 from report.convergence import Departure, departures
 from report.load import Run
@@ -17,9 +18,8 @@ from report.material import Material
 from report.processes import (
     Processes,
     described,
+    find_in_turns,
     find_inference,
-    find_mistakes,
-    find_pipelines,
     find_processes,
 )
 from report.tables import (
@@ -153,14 +153,15 @@ def build_sections(run: Run) -> tuple[Section, ...]:
     """Part a run's records into sections and make their tables; none where nothing is recorded."""
     training = find_processes(run)
     trials = described(run, training)
+    timed = find_in_turns(run, "mistakes", Mistakes)
     processes = {
         **training,
         **find_inference(run),
-        **find_pipelines(run),
-        **find_mistakes(run, "right"),
+        **find_in_turns(run, "pipeline", Pipeline)["alone"],
+        **timed["right"],
     }
     groups = trials.groupby(list(SECTION_KEYS), dropna=False, sort=True)
-    return tuple(_section(group, run, processes) for _, group in groups)
+    return tuple(_section(group, run, processes, timed) for _, group in groups)
 
 
 def count(number: int, noun: str) -> str:
@@ -201,7 +202,9 @@ _AGREEMENTS = (
 )
 
 
-def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
+def _section(
+    trials: pd.DataFrame, run: Run, processes: Processes, mistaken: Mapping[str, Processes]
+) -> Section:
     """Make the section of ``trials``, which agree in ``SECTION_KEYS``."""
     first = trials.iloc[0]
     ordinary = trials[trials["scenario"].isin(ORDINARY)]
@@ -230,6 +233,7 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
         trials=ordinary,
         counted=alike,
         processes=processes,
+        mistaken=mistaken,
     )
     verdicts, conditions = claims.tables(material)
     return Section(
@@ -255,7 +259,7 @@ def _section(trials: pd.DataFrame, run: Run, processes: Processes) -> Section:
             memory.table(of(counted, "memory"), run.results["memory"]),
             pipeline.table(of(counted, "pipeline"), run.results["pipeline"], run.chunks),
             energy.table(of(ordinary, "energy"), of(counted, "energy"), run.results["energy"]),
-            mistakes.table(material, run),
+            mistakes.table(material),
             platforms.table(frozenset(ordinary["framework"])),
             source.table(frozenset(ordinary["framework"])),
             course.unfinished(pd.concat([trials[trials["status"] != "ok"], thrown])),

@@ -1,10 +1,12 @@
-"""What a comparison of speeds says on a claim that the first is faster."""
+"""Conditions that one arm is faster than another: what comparisons of speeds say on them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
-from report.contrasts import Arm, Judged
+from bench.contract import Device
+from report.contrasts import Arm, Contrast, Judged, decide
 from report.decisions import MINIMUM_BLOCKS, Verdict
 from report.verdicts import Answer, Finding
 
@@ -17,15 +19,52 @@ TAUGHT: Mapping[str, str] = {
 """The mode that a framework's own tutorials teach; of PyTorch and Keras the article prints them."""
 
 
-def found(condition: str, judged: Judged, *, primary: bool) -> Finding:
-    """The finding on ``condition``, which is that the contrast's arm is the faster one."""
+CLAIMED = ("tensorflow", "keras")
+"""Said by the article to do better than ``AGAINST``."""
+BESIDE = ("jax",)
+"""Not in the article, and not primary."""
+AGAINST = "pytorch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Condition:
+    """That one arm is faster than another; the contrast is missing if something is."""
+
+    name: str
+    primary: bool
+    contrast: Contrast | None
+    sentinel: Contrast | None = None
+    missing: str
+
+    @property
+    def key(self) -> object:
+        """The same of two conditions whose arms are the same: a question is asked once."""
+        of = self.contrast
+        return of and (of.trials, of.arm, of.against)
+
+
+def judge(conditions: Sequence[Condition], device: Device) -> Iterator[Finding]:
+    """What is found of each: the primary ones, corrected among themselves, and then the others."""
+    for primary in (True, False):
+        family = [condition for condition in conditions if condition.primary == primary]
+        asked = {of.key: (of.contrast, of.sentinel) for of in family if of.contrast is not None}
+        judged = dict(zip(asked, decide(list(asked.values()), device), strict=True))
+        for of in family:
+            yield _finding(of, judged.get(of.key))
+
+
+def _finding(of: Condition, judged: Judged | None) -> Finding:
+    if judged is None:
+        return Finding(
+            condition=of.name, answer="not tested", reason=of.missing, primary=of.primary
+        )
     verdict = judged.verdict
     answer = answer_of(verdict)
     return Finding(
-        condition=condition,
+        condition=of.name,
         answer=answer,
         reason=verdict.reason if judged.by == "wall" else f"by {judged.by}, {verdict.reason}",
-        primary=primary,
+        primary=of.primary,
         interval=judged.interval.as_ratio(),
         provisional=verdict.provisional,
         minutes=_minutes(judged) if answer == "inconclusive" else None,

@@ -5,10 +5,10 @@ from types import ModuleType
 from bench.contract import Trainer, Trial
 from bench.inputs import Inputs
 from bench.records import Example
-from bench.scenarios.overhead import in_turns, loop
+from bench.scenarios.overhead import beside, loop
 
 
 def measure(_module: ModuleType, trainer: Trainer, inputs: Inputs, trial: Trial) -> Example:
-    """Time chunks of both, for ``trial.seconds`` at least."""
-    own, example = in_turns(trainer, loop("example", inputs, trial), inputs, trial.seconds)
+    """Time chunks of both, of the trainer for ``trial.seconds`` at least."""
+    own, example = beside(trainer, loop("example", inputs, trial), inputs, trial)
     return Example(trainer=own, example=example)

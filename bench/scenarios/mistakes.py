@@ -5,45 +5,23 @@ own, in Keras all that ``fit`` does around an epoch, and that would pass for the
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import ModuleType
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bench.clock import chunk, chunk_steps, without_collector
 from bench.contract import Trainer, Trial
 from bench.inputs import Inputs
 from bench.records import Chunk, Mistakes
 from bench.scenarios.overhead import parts
-from bench.scenarios.step import batches
-
-LEAST_CHUNKS = 10
-
-Rows = NDArray[np.int32]
-"""Indices of the images of each step, ``[steps, batch]``."""
-
-
-def _nothing() -> None:
-    """Leave everything as it is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """One way to take steps with a clock running."""
-
-    timed: Callable[[Rows], object]
-    afterwards: Callable[[], object] = _nothing
-    """With the clock stopped: sets right what the next way finds."""
+from bench.scenarios.step import prepared
+from bench.scenarios.turns import Rows, Way, in_turns
 
 
 def measure(module: ModuleType, trainer: Trainer, inputs: Inputs, trial: Trial) -> Mistakes:
     """Time chunks of each way for ``trial.seconds``, in turns; what changes the process, last."""
-    trainer.load_data(inputs.of_epoch(0), inputs.labels)
-    trainer.load_weights(inputs.weights)
-    rows = batches(inputs)
-    steps = chunk_steps(lambda steps: trainer.train(rows(steps)))
+    rows, steps = prepared(trainer, inputs)
     start, finish = parts(inputs, trial)
     ways = (
         Way(timed=trainer.train),
@@ -59,27 +37,6 @@ def measure(module: ModuleType, trainer: Trainer, inputs: Inputs, trial: Trial) 
         unfenced=unfenced,
         tf32=with_tf32(module, inputs, partial(rows, steps), trial),
     )
-
-
-def in_turns(
-    ways: tuple[Way, ...], rows: Callable[[], Rows], trial: Trial
-) -> list[tuple[Chunk, ...]]:
-    """Chunks of each way, all with the same batches, in another order every time.
-
-    As many as the first way takes for ``trial.seconds``, ``LEAST_CHUNKS`` at least.
-    """
-    generator = np.random.default_rng(trial.seed)
-    for way in ways:  # a framework may compile
-        way.timed(rows())
-        way.afterwards()
-    chunks: list[list[Chunk]] = [[] for _ in ways]
-    with without_collector():
-        while len(chunks[0]) < LEAST_CHUNKS or sum(c.wall for c in chunks[0]) < trial.seconds:
-            given = rows()
-            for place in generator.permutation(len(ways)):
-                chunks[place].append(chunk(partial(ways[place].timed, given), len(given)))
-                ways[place].afterwards()
-    return [tuple(found) for found in chunks]
 
 
 def fed_from_host(trainer: Trainer, inputs: Inputs) -> Way:

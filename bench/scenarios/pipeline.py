@@ -24,7 +24,7 @@ from bench.inputs import Inputs
 from bench.memory import held_bytes
 from bench.records import Chunk
 from bench.records import Pipeline as Measured
-from bench.scenarios.step import batches
+from bench.scenarios.step import prepared
 from bench.workloads import IMAGE_SHAPE
 
 LEAST_CHUNKS = 5
@@ -53,10 +53,7 @@ def measure(_module: ModuleType, trainer: Trainer, inputs: Inputs, trial: Trial)
     held = held_bytes()
     # What it has read ahead, and the threads that do so, must not go on beside the training.
     del feed, first
-    trainer.load_data(inputs.of_epoch(0), inputs.labels)
-    trainer.load_weights(inputs.weights)
-    rows = batches(inputs)
-    steps = chunk_steps(lambda steps: trainer.train(rows(steps)))
+    rows, steps = prepared(trainer, inputs)
     resident: list[Chunk] = []
     with without_collector():
         while not enough(resident, trial.seconds):

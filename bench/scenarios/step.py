@@ -44,10 +44,7 @@ def measure(trainer: Trainer, inputs: Inputs, seconds: float) -> Steady:
     ``trainer`` has taken some steps, and goes through the batches of the first epoch again and
     again. What compilation and warm-up there is left shows in the chunks; the report looks for it.
     """
-    trainer.load_data(inputs.of_epoch(0), inputs.labels)
-    trainer.load_weights(inputs.weights)
-    rows = batches(inputs)
-    steps = chunk_steps(lambda steps: trainer.train(rows(steps)))
+    rows, steps = prepared(trainer, inputs)
     steps = _longer(trainer, rows, steps)
     trainer.train(rows(2 * steps))  # a framework may compile for each number of steps
     chunks: list[Chunk] = []
@@ -70,6 +67,14 @@ def measure(trainer: Trainer, inputs: Inputs, seconds: float) -> Steady:
         doubled=tuple(doubled),
         read_seconds=_read(trainer, rows, steps, median(c.wall for c in chunks)),
     )
+
+
+def prepared(trainer: Trainer, inputs: Inputs) -> tuple[Callable[[int], NDArray[np.int32]], int]:
+    """Load data and weights: what gives batches, as ``batches`` does, and how many are a chunk."""
+    trainer.load_data(inputs.of_epoch(0), inputs.labels)
+    trainer.load_weights(inputs.weights)
+    rows = batches(inputs)
+    return rows, chunk_steps(lambda steps: trainer.train(rows(steps)))
 
 
 def batches(inputs: Inputs) -> Callable[[int], NDArray[np.int32]]:

@@ -6,7 +6,7 @@ IMPLEMENTATION = Implementation(
     name="jax",
     title="JAX",
     modules=("jax", "flax", "optax"),
-    distributions=("jax", "jaxlib", "flax", "optax"),
+    distributions=("jax", "jaxlib", "flax", "optax", "grain", "pillow"),
     modes={
         "jit": Mode(about="the training step as one jax.jit function, state passed in and out"),
         "jit-xla-conv": Mode(

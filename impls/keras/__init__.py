@@ -6,7 +6,16 @@ IMPLEMENTATION = Implementation(
     name="keras",
     title="Keras",
     modules=("keras", "tensorflow"),
-    distributions=("keras", "tensorflow", "tensorflow-cpu", "jax", "jaxlib", "torch"),
+    distributions=(
+        "keras",
+        "tensorflow",
+        "tensorflow-cpu",
+        "jax",
+        "jaxlib",
+        "torch",
+        "grain",
+        "pillow",
+    ),
     modes={
         "fit": Mode(about="compile and fit on the TensorFlow backend"),
         "fit-jax": Mode(

@@ -4,22 +4,17 @@ As tutorials teach them, and in the fastest mode of each, which is taken from th
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from report.contrasts import Arm, Contrast, Judged, decide
+from report.contrasts import Arm
 from report.material import Material
 from report.processes import Processes, medians
-from report.speeds import TAUGHT, found, missing, shown
+from report.speeds import AGAINST, BESIDE, CLAIMED, TAUGHT, Condition, missing, shown
+from report.speeds import judge as judged
 from report.verdicts import Claim, Finding
 
-CLAIMED = ("tensorflow", "keras")
-"""Said to be faster than ``AGAINST``."""
-BESIDE = ("jax",)
-"""Not in the article, and not primary."""
-AGAINST = "pytorch"
 SCENARIOS = ("training", "inference")
 """That have a speed."""
 PRIMARY = (("training", "listing1"), ("training", "listing3"))
@@ -29,35 +24,12 @@ SETTINGS = ("as taught", "at its best")
 Arms = Mapping[Arm, pd.DataFrame]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Condition:
-    """One framework against ``AGAINST``; the contrast is missing if something is."""
-
-    name: str
-    primary: bool
-    contrast: Contrast | None
-    sentinel: Contrast | None
-    missing: str
-
-    @property
-    def key(self) -> object:
-        """The same of two conditions whose arms are the same: a question is asked once."""
-        of = self.contrast
-        return of and (of.trials, of.arm, of.against)
-
-
 def judge(material: Material) -> Iterator[Finding]:
     """A condition for each framework, setting and network, of training and of inference."""
-    conditions = list(_conditions(material))
-    for primary in (True, False):
-        family = [condition for condition in conditions if condition.primary == primary]
-        asked = {of.key: (of.contrast, of.sentinel) for of in family if of.contrast is not None}
-        judged = dict(zip(asked, decide(list(asked.values()), material.device), strict=True))
-        for condition in family:
-            yield _finding(condition, judged.get(condition.key))
+    yield from judged(list(_conditions(material)), material.device)
 
 
-def _conditions(material: Material) -> Iterator[_Condition]:
+def _conditions(material: Material) -> Iterator[Condition]:
     measured = [cell for cell in sorted(material.arms, reverse=True) if cell[0] in SCENARIOS]
     for scenario, workload in dict.fromkeys((*PRIMARY, *measured)):
         arms = material.arms.get((scenario, workload), {})
@@ -71,7 +43,7 @@ def _conditions(material: Material) -> Iterator[_Condition]:
                     & (material.trials["workload"] == workload)
                 ]
                 lacking = [missing(side, asked) for side in (arm, against) if side not in arms]
-                yield _Condition(
+                yield Condition(
                     name=f"{scenario} {workload}, {setting}: "
                     f"{shown(arm)} faster than {shown(against)}",
                     primary=(scenario, workload) in PRIMARY and framework in CLAIMED,
@@ -92,17 +64,6 @@ def _arm(setting: str, framework: str, arms: Arms, processes: Processes) -> Arm:
             if not np.isnan(times).all():
                 own[arm] = float(np.nanmedian(times))
     return min(own, key=own.__getitem__) if own else (framework, "")
-
-
-def _finding(condition: _Condition, judged: Judged | None) -> Finding:
-    if judged is None:
-        return Finding(
-            condition=condition.name,
-            answer="not tested",
-            reason=condition.missing,
-            primary=condition.primary,
-        )
-    return found(condition.name, judged, primary=condition.primary)
 
 
 CLAIM = Claim(

@@ -7,59 +7,29 @@ that is as slow on a small data set has no trouble with large ones.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import get_args
 
 import pandas as pd
 
 from bench.contract import Source
-from report.contrasts import Contrast, decide
 from report.growth import at_largest, with_size
 from report.material import Material
-from report.speeds import TAUGHT, found, missing, shown
+from report.speeds import AGAINST, BESIDE, CLAIMED, TAUGHT, Condition, missing, shown
+from report.speeds import judge as judged
 from report.verdicts import Claim, Finding
 
-CLAIMED = ("tensorflow", "keras")
-"""Said to do better than ``AGAINST``."""
-BESIDE = ("jax",)
-"""Not in the article, and not primary."""
-AGAINST = "pytorch"
 WORKLOAD = "listing3"
 """The network that the article trains from a folder of images."""
 LARGE = 1_000_000
 """Images, at least, in what is called a large data set."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Condition:
-    """One framework against ``AGAINST``; the contrast is missing if something is."""
-
-    name: str
-    primary: bool
-    contrast: Contrast | None
-    missing: str
-
-
 def judge(material: Material) -> Iterator[Finding]:
     """Both questions, of images in files and in an array, for each framework."""
-    conditions = list(_conditions(material))
-    for primary in (True, False):
-        family = [condition for condition in conditions if condition.primary == primary]
-        asked = [(of.contrast, None) for of in family if of.contrast is not None]
-        judged = iter(decide(asked, material.device))
-        for of in family:
-            if of.contrast is None:
-                yield Finding(
-                    condition=of.name,
-                    answer="not tested",
-                    reason=of.missing,
-                    primary=primary,
-                )
-            else:
-                yield found(of.name, next(judged), primary=primary)
+    yield from judged(list(_conditions(material)), material.device)
 
 
-def _conditions(material: Material) -> Iterator[_Condition]:
+def _conditions(material: Material) -> Iterator[Condition]:
     arms = material.arms.get(("pipeline", WORKLOAD), {})
     against = (AGAINST, TAUGHT[AGAINST])
     none = material.counted.iloc[:0]
@@ -85,7 +55,7 @@ def _conditions(material: Material) -> Iterator[_Condition]:
                     "no block has three sizes of both",
                 ),
             ):
-                yield _Condition(
+                yield Condition(
                     name=f"{source}, {question} {shown(against)}",
                     primary=framework in CLAIMED,
                     contrast=contrast,

@@ -14,8 +14,6 @@ from report.verdicts import Claim, Finding
 
 BESIDE = ("listing1_builds",)
 """No training yet, so they hold or not without telling."""
-
-
 ZEROED, UNZEROED = "listing3", "listing3-unzeroed"
 """The same training without the defect, and with it."""
 
@@ -23,17 +21,12 @@ ZEROED, UNZEROED = "listing3", "listing3-unzeroed"
 def judge(material: Material) -> Iterator[Finding]:
     """A condition for each part that was run, and for each framework that trained both ways."""
     yield from _executed()
-    training = material.counted
-    if len(training):
-        training = training[(training["scenario"] == "training") & (training["label"] == "")]
-        with_defect = training[training["workload"] == UNZEROED]
-        without = training[training["workload"] == ZEROED]
-        arms = (
-            with_defect[["framework", "mode"]].drop_duplicates().sort_values(["framework", "mode"])
-        )
-        for framework, mode in arms.itertuples(index=False):
-            condition = f"gradients that are never zeroed train as well: {framework} {mode}"
-            yield as_accurate(condition, (framework, mode), with_defect, without)
+    with_defect, without = (
+        material.arms.get(("training", name), {}) for name in (UNZEROED, ZEROED)
+    )
+    for arm, trials in with_defect.items():
+        condition = f"gradients that are never zeroed train as well: {' '.join(arm)}"
+        yield as_accurate(condition, arm, trials, without.get(arm, trials.iloc[:0]))
 
 
 def _executed() -> Iterator[Finding]:

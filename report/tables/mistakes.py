@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from report.load import Run
 from report.material import Material
 from report.mistakes import MISTAKES, Changed, Mistake, Unmade, changed, unmade
 from report.tables.columns import (
@@ -72,12 +71,12 @@ _COLUMNS = (
 )
 
 
-def table(material: Material, run: Run) -> Table:
+def table(material: Material) -> Table:
     """A row for each mistake and comparison that it can be made on, and for each that has none.
 
     No rows where nothing can be compared.
     """
-    made = list(changed(material, run))
+    made = list(changed(material))
     order = [mistake.name for mistake in MISTAKES]
     made.sort(key=lambda found: (found.made_on.workload, order.index(found.mistake.name)))
     gaps = unmade(made, material.device) if made else ()

@@ -18,7 +18,7 @@ from bench.inputs import inputs
 from bench.scenarios import calibration, epoch, first_step, memory, mistakes
 from bench.scenarios.epoch import EVALUATION_BATCH, accuracy
 from bench.scenarios.memory import CAP_PRECISION, LEAST_CAP, smallest
-from bench.scenarios.mistakes import Way
+from bench.scenarios.turns import LEAST_CHUNKS, Way, in_turns
 from bench.weights import initial_weights
 from bench.workloads import WORKLOADS
 
@@ -231,24 +231,28 @@ def test_ways_take_turns_in_changing_order_with_the_same_batches(
 
     names = ("a", "b", "c")
     numbers = iter(range(1000))
-    chunks = mistakes.in_turns(
+    chunks = in_turns(
         tuple(map(way, names)),
         lambda: np.full((2, 4), next(numbers), np.int32),
         make_trial(seconds=0.0),
     )
-    assert [len(of) for of in chunks] == [mistakes.LEAST_CHUNKS] * 3
+    assert [len(of) for of in chunks] == [LEAST_CHUNKS] * 3
     assert {chunk.steps for of in chunks for chunk in of} == {2}
     assert [name for name, _ in done[1::2]] == [f"after {name}" for name, _ in done[::2]]
     timed = done[2 * len(names) :: 2]  # once each before, to warm up
     rounds = [timed[start : start + len(names)] for start in range(0, len(timed), len(names))]
     assert all(sorted(name for name, _ in of) == list(names) for of in rounds)
     assert all(len({batch for _, batch in of}) == 1 for of in rounds)
-    assert len({tuple(name for name, _ in of) for of in rounds}) > 1
+    orders = [tuple(name for name, _ in of) for of in rounds]
+    assert len(set(orders)) > 2
+    assert all(
+        second == first[::-1] for first, second in zip(orders[::2], orders[1::2], strict=True)
+    )
 
 
 @pytest.mark.parametrize(
     ("device", "precision", "number"),
-    [("cuda", "fp32", mistakes.LEAST_CHUNKS), ("cuda", "bf16", 0), ("cpu", "fp32", 0)],
+    [("cuda", "fp32", LEAST_CHUNKS), ("cuda", "bf16", 0), ("cpu", "fp32", 0)],
 )
 def test_tf32_is_a_mistake_where_a_gpu_was_asked_for_float32(
     make_trial: Callable[..., Trial],

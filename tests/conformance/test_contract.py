@@ -15,6 +15,7 @@ from bench.contract import KERNELS, Floats, Implementation, Trainer
 from bench.data import Dataset
 from bench.inputs import Inputs
 from bench.scenarios import mistakes
+from bench.scenarios.turns import LEAST_CHUNKS
 from bench.weights import initial_weights
 from bench.workloads import NETWORKS, Conv, Workload, weight_shapes
 from tests.conformance.conftest import BATCH, BUILD, LEARNING_RATE, plain
@@ -345,7 +346,7 @@ def test_mistakes_leave_the_trainer_as_it_was(
     )
     found = mistakes.measure(module, trainer, given, trial)
     ways = (found.right, found.fed, found.scored, found.unfenced)
-    assert {len(way) for way in ways} == {mistakes.LEAST_CHUNKS}
+    assert {len(way) for way in ways} == {LEAST_CHUNKS}
     assert len({chunk.steps for way in ways for chunk in way}) == 1
     assert found.tf32 == ()
     trainer.load_weights(weights)

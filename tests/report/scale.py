@@ -12,14 +12,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from bench.launch import resident_bytes
 from bench.records import (
     RECORDS,
     Chunk,
@@ -170,7 +168,7 @@ def measure(folder: Path) -> Cost:
     )
     sampled = ended = 0
     while not ended:
-        sampled = max(sampled, _resident(process.pid))
+        sampled = max(sampled, resident_bytes(process.pid))
         time.sleep(0.02)
         # Waited for here and not by `process`, because this tells what it used.
         ended, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -184,16 +182,6 @@ def measure(folder: Path) -> Cost:
         # The kernel's is exact, but that of the largest process alone.
         peak=max(sampled, usage.ru_maxrss * 1024),
     )
-
-
-def _resident(pid: int) -> int:
-    """Of a process and those that it started; what they share counts for each."""
-    found = 0
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        for one in (process, *process.children(recursive=True)):
-            found += one.memory_info().rss
-    return found
 
 
 def rows(counts: Sequence[int], folder: Path) -> Iterator[str]:

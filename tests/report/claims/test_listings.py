@@ -23,7 +23,7 @@ Judge = Callable[[Path], list[Finding]]
 def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
     def found(path: Path) -> list[Finding]:
         monkeypatch.setattr(listings, "load", lambda: load(path))
-        nothing = pd.DataFrame()
+        nothing = pd.DataFrame(columns=["label", "scenario", "workload", "framework", "mode"])
         material = Material(device="cpu", trials=nothing, counted=nothing, processes={})
         return list(listings.judge(material))
 
