@@ -73,7 +73,8 @@ def platforms(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests: harness and report here, then every implementation in its own environment."""
     install(session, "tests")
-    session.run("pytest", "--ignore=tests/conformance", "--ignore=tests/faults", *session.posargs)
+    others = ("conformance", "faults", "perf")
+    session.run("pytest", *(f"--ignore=tests/{name}" for name in others), *session.posargs)
     for name in ENVIRONMENTS if not session.posargs else ():
         session.notify(f"conformance(framework='{name}')")
 
@@ -93,6 +94,12 @@ def faults(session: nox.Session, framework: str) -> None:
     """Does the certificate notice mistakes? Every seeded fault, in that framework (minutes)."""
     install(session, f"conformance-{framework}")
     session.run("pytest", "tests/faults", f"--framework={framework}", *session.posargs)
+
+
+@nox.session(default=False)
+def perf(session: nox.Session) -> None:
+    """Time steps, inference and pipelines of every framework and mode by pytest-benchmark."""
+    run(session, "tests.perf", *session.posargs)
 
 
 @nox.session(default=False)

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import get_args
 
 from rich.console import Console
 
 from bench import code, environments, machine, plan, reference, runner, sources
+from bench.arguments import Parser
 from bench.contract import Allocator, Device, Implementation, Scenario, Trial
 from bench.data import open_dataset
 from bench.enlarge import enlarge
@@ -32,14 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, but an error is one line, as everywhere in the suite."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise ``UserError`` in the place of printing the usage and exiting."""
-        raise UserError(f"{message}; --help explains every option")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -19,7 +19,8 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import code, duel, environments, machine, plan, reference, runner, sources
-from bench.__main__ import RUNS, Parser, add_allocator, check_allocator
+from bench.__main__ import RUNS, add_allocator, check_allocator
+from bench.arguments import Parser
 from bench.contract import Implementation, Scenario, Trial
 from bench.data import DatasetInfo, open_dataset
 from bench.errors import UserError

@@ -92,7 +92,7 @@ def run(trial: Trial, dataset: Path, reference: Path) -> dict[str, Any]:
     except Void as void:
         return {"status": "void", "message": str(void), "certificate": asdict(earned)}
     measurement = Measurement(
-        software=_software(implementation, module),
+        software=software(implementation, module),
         inputs=given.digest(),
         import_seconds=imported.wall,
         build_seconds=built.wall,
@@ -160,7 +160,8 @@ def failure(error: Exception) -> dict[str, str]:
     return {"status": status, "message": f"{type(error).__name__}: {error}"}
 
 
-def _software(implementation: Implementation, module: ModuleType) -> Software:
+def software(implementation: Implementation, module: ModuleType) -> Software:
+    """What is loaded in this process; ``module`` is the implementation's trainer."""
     versions = {}
     for name in (*implementation.distributions, "numpy"):
         try:

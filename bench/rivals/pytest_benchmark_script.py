@@ -1,10 +1,10 @@
 """As pytest-benchmark's users time: ``pytest FILE --benchmark-json=...``, all by its defaults."""
 
-from typing import Any
+from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.rivals.call import call
 
 
-def test_call(benchmark: Any) -> None:  # noqa: ANN401 - the tool's fixture, absent where we check
+def test_call(benchmark: BenchmarkFixture) -> None:
     """Time the call; a test, hence the name."""
     benchmark(call())
