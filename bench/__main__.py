@@ -25,10 +25,18 @@ RUNS = code.ROOT / "results" / "runs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 all trials ok, 1 some failed, 2 bad input, 130 interrupted."""
+    """Exit status: 0 all trials ok, 1 some failed, 2 bad input, 130 interrupted.
+
+    ``export`` as the first argument hands the others to the report, which reads records.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["export"]:
+        return subprocess.run(
+            [sys.executable, "-m", "report.export", *given[1:]], check=False
+        ).returncode
     console = Console(stderr=True)
     try:
-        options = parser().parse_args(arguments)
+        options = parser().parse_args(given)
         return resume(options, console) if options.resume else start(options, console)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -48,7 +56,8 @@ def parser() -> argparse.ArgumentParser:
     result = Parser(
         prog="nox -s bench --",
         description="Train equivalent networks in several frameworks and record what happens.",
-        epilog=f"profiles:\n{texts}\n\nworkloads: {', '.join(WORKLOADS)}\n\n"
+        epilog="export RUN --to FORMAT writes a run's records for other tools; export --help\n\n"
+        f"profiles:\n{texts}\n\nworkloads: {', '.join(WORKLOADS)}\n\n"
         f"frameworks and modes (the first of each is its tutorial's):\n{modes}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -127,6 +127,8 @@ class Section:
     """What is measured of the measuring: discarded and unsteady trials, the GPU's state."""
     again: str
     """The command that measures it anew; empty where nothing but the suite was measured."""
+    compared: tuple[int, ...]
+    """Rows of ``Run.trials`` that the comparison is from: steady training that counts."""
     repeats: tuple[int, int] | None
     """Fewest and most trials that a row of the comparison is from; None where it has no rows."""
     tables: tuple[Table, ...]
@@ -244,6 +246,7 @@ def _section(
         problems=tuple(problems),
         notes=tuple(_notes(trials, ok)),
         again=command(ordinary) if len(ordinary) else "",
+        compared=tuple(training.index.tolist()),
         repeats=(int(repeats.min()), int(repeats.max())) if len(repeats) else None,
         tables=(
             verdicts,

@@ -32,7 +32,8 @@ def test_the_readme_opens_with_two_commands_and_ci_runs_the_second() -> None:
 def test_the_readme_names_only_sessions_and_options_that_exist() -> None:
     noxfile = (ROOT / "noxfile.py").read_text()
     sessions = set(re.findall(r"^def (\w+)\(session", noxfile, re.MULTILINE))
-    options = set(re.findall(r'"(--[a-z-]+)"', (ROOT / "bench" / "__main__.py").read_text()))
+    parsers = (ROOT / name for name in ("bench/__main__.py", "report/export.py"))
+    options = {o for path in parsers for o in re.findall(r'"(--[a-z-]+)"', path.read_text())}
     for page in (ROOT / "README.md", *ROOT.glob("docs/*.md"), ROOT / "impls" / "README.md"):
         text = page.read_text()
         assert set(re.findall(r"nox -s \"?(\w+)", text)) <= sessions

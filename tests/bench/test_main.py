@@ -136,6 +136,21 @@ def test_frameworks_this_python_lacks_are_left_out_or_refused(cache: Path, out: 
     assert not out.exists()
 
 
+def test_a_run_is_exported(cache: Path, tmp_path: Path) -> None:
+    reference = ROOT / "results" / "reference" / "cpu"
+    said = bench(cache, "export", str(reference), "--to", "mllog")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert all(line.startswith(":::MLLOG {") for line in said.stdout.splitlines())
+    file = tmp_path / "steps.json"
+    done = bench(cache, "export", str(reference), "--to", "pytest-benchmark", "--output", str(file))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    names = [benchmark["name"] for benchmark in json.loads(file.read_text())["benchmarks"]]
+    assert "step[pytorch-eager-listing3]" in names
+    missing = bench(cache, "export", "no/such", "--to", "mllog")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert missing.stderr == "error: no/such: no such folder; give the folder of a run\n"
+
+
 def test_help_names_every_option_profile_framework_and_mode(cache: Path) -> None:
     done = bench(cache, "--help")
     assert done.returncode == 0
