@@ -51,10 +51,22 @@ def calibrate(session: nox.Session) -> None:
     run(session, "bench.calibrate", *session.posargs)
 
 
+@nox.session(default=False)
+def regress(session: nox.Session) -> None:
+    """Did training become slower? A commit, a lock or a stored run against what is here now."""
+    run(session, "bench.regress", *session.posargs)
+
+
 @nox.session
 def report(session: nox.Session) -> None:
     """Rebuild the report of a run (`-- results/runs/NAME`), or make one of several (`--output`)."""
     run(session, "report", *session.posargs)
+
+
+@nox.session(default=False)
+def history(session: nox.Session) -> None:
+    """Show every benchmark over the runs that are given (`-- RUN... --output FILE`)."""
+    run(session, "report.history", *session.posargs)
 
 
 @nox.session(default=False)

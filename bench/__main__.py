@@ -1,27 +1,23 @@
 """The command line: ``python -m bench``. Arguments only; the work is done elsewhere."""
 
 import argparse
-import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
 from rich.console import Console
 
 from bench import code, environments, machine, plan, reference, runner, sources
-from bench.arguments import Parser
-from bench.contract import Allocator, Device, Implementation, Scenario, Trial
+from bench.arguments import Parser, add_allocator, check_allocator, chosen, run_folder
+from bench.contract import Device, Implementation, Scenario, Trial
 from bench.data import open_dataset
 from bench.enlarge import enlarge
 from bench.errors import UserError
 from bench.records import SCHEMA
 from bench.workloads import WORKLOADS
-
-RUNS = code.ROOT / "results" / "runs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,22 +118,6 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def add_allocator(to: argparse.ArgumentParser) -> None:
-    """The option ``--allocator``."""
-    to.add_argument(
-        "--allocator",
-        default="default",
-        choices=get_args(Allocator),
-        help="keep: glibc keeps what a step frees for the next one, in every framework (default)",
-    )
-
-
-def check_allocator(wanted: Allocator) -> None:
-    """Raise ``UserError`` where this system cannot do it."""
-    if wanted == "keep" and platform.libc_ver()[0] != "glibc":
-        raise UserError("--allocator keep: a setting of glibc, which this system does not have")
-
-
 def start(options: argparse.Namespace, console: Console) -> int:
     """Plan a new run and carry it out."""
     profile = _profile(options)
@@ -150,11 +130,9 @@ def start(options: argparse.Namespace, console: Console) -> int:
     threads = _threads(options.threads)
     if options.seed < 0:
         raise UserError(f"--seed {options.seed}: must not be negative")
-    workloads = _chosen("workload", options.workload or profile.workloads, WORKLOADS)
+    workloads = chosen("workload", options.workload or profile.workloads, WORKLOADS)
     arms = _arms(options, profile, device, console)
-    folder = options.out or RUNS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{options.profile}"
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"--out {folder} exists; name another folder, or --resume {folder}")
+    folder = run_folder(options.out, options.profile)
 
     prepared = sources.prepare(
         options.dataset, cache=sources.default_cache(), report=lambda line: _say(console, line)
@@ -291,7 +269,7 @@ def _references(planned: plan.Plan, console: Console) -> dict[str, Path]:
 
 def _profile(options: argparse.Namespace) -> plan.Profile:
     known = plan.profiles()
-    _chosen("profile", [options.profile], known)
+    chosen("profile", [options.profile], known)
     changes = {
         name: value
         for name in ("repeats", "epochs", "train_images", "test_images", "timeout", "seconds")
@@ -310,7 +288,7 @@ def _profile(options: argparse.Namespace) -> plan.Profile:
             raise UserError(f"--images {min(options.images)}: must be at least 1")
         changes["images"] = tuple(dict.fromkeys(options.images))
     if options.scenario:
-        changes["scenarios"] = tuple(_chosen("scenario", options.scenario, get_args(Scenario)))
+        changes["scenarios"] = tuple(chosen("scenario", options.scenario, get_args(Scenario)))
     return replace(known[options.profile], **changes)
 
 
@@ -335,22 +313,20 @@ def _arms(
     options: argparse.Namespace, profile: plan.Profile, device: Device, console: Console
 ) -> list[tuple[str, str]]:
     known = environments.frameworks()
-    names = _chosen("framework", options.framework, known)
+    names = chosen("framework", options.framework, known)
     if options.interpreter == "current":
         names = _present(names, known, console, demanded=bool(options.framework))
     if options.mode:
-        _chosen("mode", options.mode, sorted({m for name in names for m in known[name].modes}))
-    chosen = []
+        chosen("mode", options.mode, sorted({m for name in names for m in known[name].modes}))
+    arms = []
     for name in names:
         modes = known[name].modes
         of = {"all": list(modes), "usual": known[name].usual(), "taught": known[name].usual()[:1]}
         wanted = options.mode or of[profile.modes]
-        chosen += [
-            (name, mode) for mode in modes if mode in wanted and device in modes[mode].devices
-        ]
-    if not chosen:
+        arms += [(name, mode) for mode in modes if mode in wanted and device in modes[mode].devices]
+    if not arms:
         raise UserError(f"--mode {' '.join(options.mode)}: not on this device ({device})")
-    return chosen
+    return arms
 
 
 def _present(
@@ -368,14 +344,6 @@ def _present(
     if not present:
         raise UserError(f"{sys.executable} has none of the frameworks; install one")
     return present
-
-
-def _chosen(kind: str, wanted: Sequence[str] | None, known: Iterable[str]) -> list[str]:
-    known = list(known)
-    for name in wanted or ():
-        if name not in known:
-            raise UserError(f"unknown {kind} {name!r}; there are: {', '.join(known)}")
-    return [name for name in known if not wanted or name in wanted]
 
 
 def _say(console: Console, line: str) -> None:

@@ -1,9 +1,17 @@
-"""Arguments of the command line. Standard library only."""
+"""Arguments of the command line that several of the suite's jobs have."""
 
 import argparse
-from typing import NoReturn
+import platform
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn, get_args
 
+from bench.code import ROOT
+from bench.contract import Allocator
 from bench.errors import UserError
+
+RUNS = ROOT / "results" / "runs"
 
 
 class Parser(argparse.ArgumentParser):
@@ -12,3 +20,42 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise ``UserError`` in the place of printing the usage and exiting."""
         raise UserError(f"{message}; --help explains every option")
+
+
+def run_folder(wanted: Path | None, kind: str) -> Path:
+    """The folder of a new run: ``wanted``, or one among ``RUNS`` that is named after ``kind``.
+
+    Raises ``UserError`` where something is in it.
+    """
+    folder = wanted or RUNS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{kind}"
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"--out {folder} exists; name another folder, or --resume {folder}")
+    return folder
+
+
+def add_allocator(to: argparse.ArgumentParser) -> None:
+    """The option ``--allocator``."""
+    to.add_argument(
+        "--allocator",
+        default="default",
+        choices=get_args(Allocator),
+        help="keep: glibc keeps what a step frees for the next one, in every framework (default)",
+    )
+
+
+def check_allocator(wanted: Allocator) -> None:
+    """Raise ``UserError`` where this system cannot do it."""
+    if wanted == "keep" and platform.libc_ver()[0] != "glibc":
+        raise UserError("--allocator keep: a setting of glibc, which this system does not have")
+
+
+def chosen(kind: str, wanted: Sequence[str] | None, known: Iterable[str]) -> list[str]:
+    """Those of ``known`` that are wanted, in their order; all where nothing is.
+
+    Raises ``UserError`` for what is not known.
+    """
+    known = list(known)
+    for name in wanted or ():
+        if name not in known:
+            raise UserError(f"unknown {kind} {name!r}; there are: {', '.join(known)}")
+    return [name for name in known if not wanted or name in wanted]

@@ -13,14 +13,12 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
 from bench import code, duel, environments, machine, plan, reference, runner, sources
-from bench.__main__ import RUNS, add_allocator, check_allocator
-from bench.arguments import Parser
+from bench.arguments import Parser, add_allocator, check_allocator, run_folder
 from bench.contract import Implementation, Scenario, Trial
 from bench.data import DatasetInfo, open_dataset
 from bench.errors import UserError
@@ -129,9 +127,7 @@ def start(options: argparse.Namespace) -> Path:
     for name in options.framework or ():
         if name not in known:
             raise UserError(f"unknown framework {name!r}; there are: {', '.join(known)}")
-    folder: Path = options.out or RUNS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-calibrate"
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"--out {folder} exists; name another folder, or --resume {folder}")
+    folder = run_folder(options.out, "calibrate")
     prepared = sources.prepare("synthetic", cache=sources.default_cache(), report=lambda _: None)
     dataset = open_dataset(prepared).info
     chosen = {name: known[name] for name in options.framework or known}

@@ -48,6 +48,7 @@ Scenario = Literal[
     "overhead",
     "example",
     "mistakes",
+    "regression",
     "calibration",
 ]
 """training: steady steps, and epochs with accuracy. inference: latency and throughput. startup:
@@ -55,8 +56,8 @@ from a process' start to its first step. sweep: steps over batch sizes. memory: 
 over batch sizes. energy: of a GPU. pipeline: the framework's own way from a data set on disk to
 batches, and training through it, over sizes of the data set. overhead: the trainer against a bare
 loop. example: against the loop of the framework's own example. mistakes: steps as they should be
-timed, and with what others did wrong. calibration: steps with more steps planted, to test the
-statistics with."""
+timed, and with what others did wrong. regression: a few chunks of steps, to compare two states
+of the code. calibration: steps with more steps planted, to test the statistics with."""
 
 Source = Literal["files", "array"]
 """What a pipeline reads. files: an image each, in a folder per class. array: all images in one,
@@ -110,6 +111,8 @@ class Trial:
     """Of a pipeline; None in every other scenario."""
     images: int = 0
     """How many there are for a pipeline to read: a multiple of the batch size."""
+    steps: int = 0
+    """Of a chunk, where two states that are compared take as many; 0: as the clock finds."""
     allocator: Allocator = "default"
     cap: Cap | None = None
     """Of a GPU's memory; None: all of it."""

@@ -1,12 +1,16 @@
 """Locked environments, one or more per framework: in one, their CUDA stacks would contradict."""
 
 import hashlib
+import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import import_module, util
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from bench.code import ROOT
 from bench.contract import Device, Implementation
@@ -17,32 +21,69 @@ ENVIRONMENTS = ROOT / ".environments"
 _STAMP = "lock.sha256"
 
 
-def frameworks() -> dict[str, Implementation]:
+def frameworks(root: Path = ROOT) -> dict[str, Implementation]:
     """Every implementation that is compared, by name: the folders of ``impls`` with requirements.
 
-    The reference has none: it is the judge.
+    The reference has none: it is the judge. Those of another tree than this one are asked in a
+    process of its own, because two of a name cannot be imported into one. Raises ``UserError``
+    where they cannot be read with that tree's ``bench``.
     """
+    if root != ROOT:
+        return dict(_told(root))
     names = sorted(path.parent.name for path in (ROOT / "impls").glob("*/requirements.cpu.in"))
     return {name: import_module(f"impls.{name}").IMPLEMENTATION for name in names}
 
 
-def requirements(framework: str, device: Device, environment: str = "") -> Path:
+@cache
+def _told(root: Path) -> Mapping[str, Implementation]:
+    asked = subprocess.run(
+        [sys.executable, "-P", "-m", "bench.outline"],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        return _OUTLINE.validate_json(asked.stdout)
+    except ValidationError:
+        said = " ".join(asked.stderr.split())[-200:]
+        raise UserError(
+            f"{root}: its implementations do not fit this harness ({said}); compare with a state "
+            "that they fit"
+        ) from None
+
+
+_OUTLINE = TypeAdapter(dict[str, Implementation])
+
+
+def requirements(framework: str, device: Device, environment: str = "", root: Path = ROOT) -> Path:
     """The hash-pinned lock of a framework for a device; ``environment`` as in ``Mode``."""
     parts = filter(None, ("requirements", environment, device, "txt"))
-    return ROOT / "impls" / framework / ".".join(parts)
+    return root / "impls" / framework / ".".join(parts)
 
 
-def environment(framework: str, mode: str, device: Device, report: Callable[[str], None]) -> Path:
+def environment(
+    framework: str, mode: str, device: Device, report: Callable[[str], None], root: Path = ROOT
+) -> Path:
     """The interpreter of the environment for a mode, made first where it is missing or outdated.
 
-    An environment is kept until its lock or this Python's minor version changes. Needs no network
-    when it exists. Raises ``UserError`` when it cannot be made.
+    An environment is kept until its lock or this Python's minor version changes; what another tree
+    locks otherwise has one of its own. Needs no network when it exists. Raises ``UserError`` when
+    it cannot be made.
     """
-    wanted = frameworks()[framework].modes[mode].environment
+    wanted = frameworks(root)[framework].modes[mode].environment
     name = "-".join(filter(None, (framework, wanted, device)))
+    lock, ours = (requirements(framework, device, wanted, of) for of in (root, ROOT))
+    try:
+        content = lock.read_bytes()
+    except OSError:
+        raise UserError(f"{lock}: there is no such lock, so no environment for {name}") from None
+    if not ours.exists() or content != ours.read_bytes():
+        name = f"{name}-{hashlib.sha256(content).hexdigest()[:12]}"
     return install(
         ENVIRONMENTS / name,
-        requirements(framework, device, wanted),
+        lock,
         lambda: report(f"making the environment {name} (takes minutes the first time)"),
     )
 

@@ -61,10 +61,12 @@ def launch(
     timeout: float,
     log: Path,
     tick: Callable[[], None],
+    root: Path = ROOT,
 ) -> Outcome:
     """Run ``trial`` with the interpreter ``python`` on the processors ``cpus``.
 
-    ``worker`` is a module of ``bench`` and its arguments, to which the pipe's descriptor is added.
+    ``worker`` is a module of ``bench`` and its arguments, to which the pipe's descriptor is added;
+    it and the implementation are those of the tree ``root``.
     What the worker prints goes to ``log``; its home and temporary folder are empty and its own, so
     that neither the user's settings (``~/.keras/keras.json``) nor what earlier trials compiled
     (TorchInductor's cache) can change a measurement. ``tick`` is called every ``TICK_SECONDS``. A
@@ -82,8 +84,8 @@ def launch(
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            cwd=ROOT,
-            env=environment(trial, home.name, os.environ),
+            cwd=root,
+            env=environment(trial, home.name, os.environ, root),
             pass_fds=[writer],
             start_new_session=True,  # Ctrl-C reaches the harness alone, which ends the worker
         )
@@ -126,7 +128,9 @@ def launch(
     return replace(outcome, gpu_before=state, gpu_after=gpu_state() if on_gpu else None)
 
 
-def environment(trial: Trial, home: str, outside: Mapping[str, str]) -> dict[str, str]:
+def environment(
+    trial: Trial, home: str, outside: Mapping[str, str], root: Path = ROOT
+) -> dict[str, str]:
     """The environment variables a worker gets: the same for all, and those its mode consists of.
 
     Thread counts are set for whatever BLAS or OpenMP a framework brings; the frameworks' own
@@ -137,7 +141,7 @@ def environment(trial: Trial, home: str, outside: Mapping[str, str]) -> dict[str
     variables |= {
         "HOME": home,
         "TMPDIR": home,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(root),
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": count,
@@ -149,7 +153,7 @@ def environment(trial: Trial, home: str, outside: Mapping[str, str]) -> dict[str
     visible = "" if trial.device == "cpu" else outside.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         variables["CUDA_VISIBLE_DEVICES"] = visible
-    known = frameworks().get(trial.framework)  # an unknown one is the worker's to complain of
+    known = frameworks(root).get(trial.framework)  # an unknown one is the worker's to complain of
     return variables | (dict(known.modes[trial.mode].variables) if known else {})
 
 

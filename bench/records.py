@@ -263,6 +263,27 @@ class Mistakes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Regression:
+    """What two states of the code are compared by."""
+
+    timed: tuple[Chunk, ...]
+    loss: float | None
+    """Mean loss of the steps of the last chunk; None when it is no finite number."""
+    accuracy: float
+    """Share of the test images classified correctly after it, 0..1."""
+    compilations: int | None
+    """Of the training step, since the process began; None where nobody counts."""
+    peak_host_bytes: int | None
+    """The worker's resident set at its highest (VmHWM), before it evaluated."""
+    peak_device_bytes: int | None
+    """Device memory at its highest, as the framework accounts it, likewise."""
+
+    def __post_init__(self) -> None:
+        if not (self.timed and 0 <= self.accuracy <= 1):
+            raise ValueError("a regression has timed chunks, and an accuracy of 0 to 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """Chunks into which steps were planted beyond those counted."""
 
@@ -292,6 +313,7 @@ Result = (
     | Overhead
     | Example
     | Mistakes
+    | Regression
     | Calibration
 )
 

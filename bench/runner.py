@@ -2,17 +2,20 @@
 
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
 from bench import code, machine
+from bench.certificate import Certificate
+from bench.contract import Trial
 from bench.data import open_dataset
 from bench.errors import UserError
-from bench.launch import launch
+from bench.launch import Outcome, launch
 from bench.plan import Plan, recorded
 from bench.progress import RunProgress
 from bench.records import SCHEMA, Record, append_record
@@ -41,6 +44,29 @@ def worker_cpus(threads: int) -> list[int]:
     return machine.usable_cpus()[-threads:]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A trial that has no record yet: with what it is run, and where its record goes."""
+
+    folder: Path
+    """Of its run."""
+    plan: Plan
+    position: int
+    """In ``plan``."""
+    python: Path
+    worker: tuple[str, ...]
+    """A module of ``bench`` and its arguments."""
+    root: Path = code.ROOT
+    """The tree that it and the implementation are of."""
+    certificate: Certificate | None = None
+    """What the arm earned before, where the worker does not ask for it again."""
+
+    @property
+    def trial(self) -> Trial:
+        """What is to be run."""
+        return self.plan.trials[self.position]
+
+
 def execute(
     folder: Path,
     plan: Plan,
@@ -51,15 +77,31 @@ def execute(
     """Run the trials of ``plan`` that have no record in ``folder``; return how many ended how.
 
     ``pythons`` are the interpreters of each arm's environment, ``references`` each workload's trace
-    of the reference. Ctrl-C ends the trial that is running, which leaves no record, and is passed
-    on.
+    of the reference.
     """
     done = recorded(folder)
-    waiting = [(position, t) for position, t in enumerate(plan.trials) if t.name not in done]
-    (folder / LOGS).mkdir(exist_ok=True)
+    tasks = [
+        Task(
+            folder=folder,
+            plan=plan,
+            position=position,
+            python=pythons[trial.framework, trial.mode],
+            worker=("bench.worker", plan.dataset_folder, str(references[trial.workload.name])),
+        )
+        for position, trial in enumerate(plan.trials)
+        if trial.name not in done
+    ]
+    return carry_out(tasks, console)
+
+
+def carry_out(tasks: Sequence[Task], console: Console) -> Counter[str]:
+    """Run trials in their order, and keep their records; return how many ended how.
+
+    Ctrl-C ends the trial that is running, which leaves no record, and is passed on.
+    """
     counts: Counter[str] = Counter()
     with (
-        RunProgress(console, [trial for _, trial in waiting]) as progress,
+        RunProgress(console, [task.trial for task in tasks]) as progress,
         interrupts() as check,
     ):
 
@@ -67,47 +109,51 @@ def execute(
             progress.tick()
             check()
 
-        for position, trial in waiting:
-            progress.begin(trial)
-            started = datetime.now(UTC).isoformat(timespec="seconds")
-            outcome = launch(
-                trial,
-                python=pythons[trial.framework, trial.mode],
-                worker=(
-                    "bench.worker",
-                    plan.dataset_folder,
-                    str(references[trial.workload.name]),
-                ),
-                cpus=worker_cpus(trial.threads),
-                timeout=plan.timeout,
-                log=folder / LOGS / f"{trial.name}.log",
-                tick=tick,
-            )
-            append_record(
-                folder,
-                Record(
-                    schema=SCHEMA,
-                    run=plan.run,
-                    trial=trial,
-                    position=position,
-                    started=started,
-                    seconds=outcome.seconds,
-                    status=outcome.status,
-                    message=outcome.message,
-                    dataset=plan.dataset,
-                    machine=plan.machine,
-                    code=plan.code,
-                    certificate=outcome.certificate,
-                    measurement=outcome.measurement,
-                    sampled_host_bytes=outcome.sampled_host_bytes,
-                    sampled_device_bytes=outcome.sampled_device_bytes,
-                    gpu_before=outcome.gpu_before,
-                    gpu_after=outcome.gpu_after,
-                ),
-            )
+        for task in tasks:
+            progress.begin(task.trial)
+            outcome = _run(task, tick)
             progress.end(outcome)
             counts[outcome.status] += 1
     return counts
+
+
+def _run(task: Task, tick: Callable[[], None]) -> Outcome:
+    trial, plan = task.trial, task.plan
+    (task.folder / LOGS).mkdir(exist_ok=True)
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    outcome = launch(
+        trial,
+        python=task.python,
+        worker=task.worker,
+        cpus=worker_cpus(trial.threads),
+        timeout=plan.timeout,
+        log=task.folder / LOGS / f"{trial.name}.log",
+        tick=tick,
+        root=task.root,
+    )
+    append_record(
+        task.folder,
+        Record(
+            schema=SCHEMA,
+            run=plan.run,
+            trial=trial,
+            position=task.position,
+            started=started,
+            seconds=outcome.seconds,
+            status=outcome.status,
+            message=outcome.message,
+            dataset=plan.dataset,
+            machine=plan.machine,
+            code=plan.code,
+            certificate=outcome.certificate or task.certificate,
+            measurement=outcome.measurement,
+            sampled_host_bytes=outcome.sampled_host_bytes,
+            sampled_device_bytes=outcome.sampled_device_bytes,
+            gpu_before=outcome.gpu_before,
+            gpu_after=outcome.gpu_after,
+        ),
+    )
+    return outcome
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import select
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module, metadata
 from pathlib import Path
 from statistics import median
@@ -38,6 +38,7 @@ from bench.scenarios import (
     mistakes,
     overhead,
     pipeline,
+    regression,
     startup,
     sweep,
     training,
@@ -69,17 +70,13 @@ def answer(pipe: int, work: Callable[[Trial], dict[str, Any]]) -> None:
 
 def run(trial: Trial, dataset: Path, reference: Path) -> dict[str, Any]:
     """Import the framework, build the trainer, earn the certificate, measure."""
-    implementation: Implementation = import_module(f"impls.{trial.framework}").IMPLEMENTATION
-    calibrated = median(calibrate() for _ in range(CALIBRATIONS))
-    module, imported = timed(lambda: import_module(f"impls.{trial.framework}.trainer"))
-    baseline = resident_bytes()
-    trainer, built = timed(lambda: module.build(trial))
-    given = inputs(trial, open_dataset(dataset))
+    ready = prepare(trial, dataset)
+    module, trainer, given = ready.module, ready.trainer, ready.inputs
     # Memory is looked at before the certificate takes its own.
-    taken = memory.measure(trainer, given, trial, baseline) if trial.batch_size else None
+    taken = memory.measure(trainer, given, trial, ready.baseline) if trial.batch_size else None
     first_step_seconds = first_step.measure(trainer, given)
     earned = earn(trainer, module, trial, certificate.load(reference))
-    if not earned.failure and implementation.modes[trial.mode].multistep:
+    if not earned.failure and ready.implementation.modes[trial.mode].multistep:
         earned = earn_together(trainer, trial, certificate.load(reference), earned)
     if earned.failure:
         return {
@@ -91,17 +88,57 @@ def run(trial: Trial, dataset: Path, reference: Path) -> dict[str, Any]:
         result = taken or SCENARIOS[trial.scenario](module, trainer, given, trial)
     except Void as void:
         return {"status": "void", "message": str(void), "certificate": asdict(earned)}
-    measurement = Measurement(
-        software=software(implementation, module),
-        inputs=given.digest(),
+    measurement = measured(ready, first_step_seconds, result)
+    return {"measurement": asdict(measurement), "certificate": asdict(earned)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A trainer that was built just now, what it is given, and how long that took."""
+
+    implementation: Implementation
+    module: ModuleType
+    trainer: Trainer
+    inputs: Inputs
+    calibration: float
+    """As in ``bench.records.Measurement``."""
+    import_seconds: float
+    build_seconds: float
+    baseline: int | None
+    """Bytes resident after the framework was imported, before anything was built."""
+
+
+def prepare(trial: Trial, dataset: Path) -> Ready:
+    """Import the framework and build the trainer; take from the data set what the trial names."""
+    implementation: Implementation = import_module(f"impls.{trial.framework}").IMPLEMENTATION
+    calibration = median(calibrate() for _ in range(CALIBRATIONS))
+    module, imported = timed(lambda: import_module(f"impls.{trial.framework}.trainer"))
+    baseline = resident_bytes()
+    trainer, built = timed(lambda: module.build(trial))
+    return Ready(
+        implementation=implementation,
+        module=module,
+        trainer=trainer,
+        inputs=inputs(trial, open_dataset(dataset)),
+        calibration=calibration,
         import_seconds=imported.wall,
         build_seconds=built.wall,
+        baseline=baseline,
+    )
+
+
+def measured(ready: Ready, first_step_seconds: float, result: Result) -> Measurement:
+    """All that is recorded of a trial that ran to its end."""
+    return Measurement(
+        software=software(ready.implementation, ready.module),
+        inputs=ready.inputs.digest(),
+        import_seconds=ready.import_seconds,
+        build_seconds=ready.build_seconds,
         first_step_seconds=first_step_seconds,
         threads_used=threads(),
-        calibration=calibrated,
+        calibration=ready.calibration,
         result=result,
     )
-    return {"measurement": asdict(measurement), "certificate": asdict(earned)}
 
 
 SCENARIOS: Mapping[Scenario, Callable[[ModuleType, Trainer, Inputs, Trial], Result]] = {
@@ -114,6 +151,7 @@ SCENARIOS: Mapping[Scenario, Callable[[ModuleType, Trainer, Inputs, Trial], Resu
     "overhead": overhead.measure,
     "example": example.measure,
     "mistakes": mistakes.measure,
+    "regression": regression.measure,
     "calibration": calibration.measure,
 }
 """What is done with a trainer that has earned its certificate; a memory pass is done before."""

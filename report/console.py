@@ -37,12 +37,12 @@ def _print_section(console: Console, number: int, section: Section) -> None:
         console.print(Text(line))
     for table in section.tables:
         if len(table.rows) and not table.page_only:
-            console.print(_console_table(table.beginning))
+            console.print(console_table(table.beginning))
             if rest := table.rest(csv_of(number, table)):
                 console.print(Text(rest))
 
 
-def _console_table(table: Table) -> ConsoleTable:
+def console_table(table: Table) -> ConsoleTable:
     """Arrange for a terminal: what stands in brackets on a page stands below here."""
     shown = ConsoleTable(
         title=Text(table.title),

@@ -214,6 +214,33 @@ def _pipelines(section: Section) -> Iterator[Figure]:
         )
 
 
+def course(title: str, key: str, rows: pd.DataFrame) -> Figure:
+    """Time per step over the dates of runs, a line for each arm.
+
+    ``rows`` have ``framework``, ``mode``, ``when`` (ISO 8601), ``milliseconds`` with ``low`` and
+    ``high``, None where an interval has no end, and ``commit``.
+    """
+    values = _arms(
+        rows,
+        when=rows["when"],
+        step=rows["milliseconds"],
+        low=rows["low"],
+        high=rows["high"],
+        commit=rows["commit"],
+    )
+    base = _base(values, "when", "step", "measured at (UTC)", "step (ms)").encode(
+        x=alt.X("when:T", title="measured at (UTC)"),
+        tooltip=["arm:N", "when:T", "step:Q", "low:Q", "high:Q", "commit:N"],
+    )
+    bars = base.mark_rule().encode(y=alt.Y("low:Q", title="step (ms)"), y2="high:Q")
+    return Figure(
+        key=key,
+        title=title,
+        about="Over the processes of each run, with its interval at 95%.",
+        spec=_spec(alt.layer(bars, base.mark_line(), base.mark_point(filled=True)), height=260),
+    )
+
+
 def _by_size(rows: pd.DataFrame, name: str, factor: float) -> pd.DataFrame:
     """A row for each arm and batch size, from columns ``{name}_{size}``."""
     sizes = {

@@ -23,6 +23,7 @@ from bench.records import (
     Overhead,
     Pipeline,
     Record,
+    Regression,
     Result,
     Startup,
     Sweep,
@@ -209,7 +210,7 @@ def _kept(result: Result) -> tuple[object, ...]:
             return (*seconds, _number("measurement.result.batch_size", result.batch_size))
         case Sweep():
             return (plain(result.stopped),)
-        case Startup() | Memory() | Energy() | Pipeline():
+        case Startup() | Memory() | Energy() | Pipeline() | Regression():
             names = _NUMBERS_OF[type(result)]
             return tuple(_number(f"measurement.result.{n}", getattr(result, n)) for n in names)
     return ()
@@ -293,12 +294,13 @@ IN_TURNS: Mapping[type[Result], tuple[str, ...]] = {
     Overhead: ("trainer", "bare"),
     Example: ("trainer", "example"),
     Mistakes: ("right", "fed", "scored", "unfenced", "tf32"),
+    Regression: ("timed",),
 }
 """What is timed beside each other: fields of results that are chunks, in the order of series."""
 
 _NUMBERS_OF: Mapping[type[Result], tuple[str, ...]] = {
     result: tuple(of.name for of in fields(result) if of.name not in IN_TURNS.get(result, ()))
-    for result in (Startup, Memory, Energy, Pipeline)
+    for result in (Startup, Memory, Energy, Pipeline, Regression)
 }
 """Fields of results that hold numbers, and chunks at most beside them."""
 
@@ -436,6 +438,7 @@ RESULT_COLUMNS: Mapping[str, Mapping[str, str]] = {
     "memory": dict.fromkeys(_NUMBERS_OF[Memory], "float64"),
     "energy": dict.fromkeys(_NUMBERS_OF[Energy], "float64"),
     "pipeline": dict.fromkeys(_NUMBERS_OF[Pipeline], "float64"),
+    "regression": dict.fromkeys(_NUMBERS_OF[Regression], "float64"),
 }
 """By scenario, what is kept of its results beside their chunks: name to type."""
 

@@ -63,14 +63,7 @@ class _Head:
 def page(report: Report, catalogue: Catalogue) -> str:
     """The whole page, in English and in the language of ``catalogue``."""
     listed = _listed(report.run.trials)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-    )
-    environment.filters["both"] = partial(_both, catalogue)
-    environment.filters["perhaps"] = partial(_perhaps, catalogue)
+    environment = templates(catalogue)
     render = partial(
         environment.get_template("index.html.j2").render,
         report=report,
@@ -79,14 +72,32 @@ def page(report: Report, catalogue: Catalogue) -> str:
         spread=SPREAD,
         apart=APART,
         tables_folder=TABLES,
-        chart_texts=_chart_texts(catalogue, report.figures),
-        libraries=_libraries(),
-        style=_asset("page.css"),
-        script=_asset("page.js"),
+        chart_texts=chart_texts(catalogue, [figure for own in report.figures for figure in own]),
     )
     room = LARGEST - len(render(sections=[], left_out="").encode())
     sections = list(_fitting(environment, report, listed, room))
     return render(sections=sections, left_out=_left_out(len(sections), len(report.sections)))
+
+
+def templates(catalogue: Catalogue) -> jinja2.Environment:
+    """Templates of pages in English and in the language of ``catalogue``, all they need included.
+
+    Beside what it is about, ``page.html.j2`` needs ``chart_texts``.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.filters["both"] = partial(_both, catalogue)
+    environment.filters["perhaps"] = partial(_perhaps, catalogue)
+    environment.globals |= {
+        "libraries": _libraries(),
+        "style": _asset("page.css"),
+        "script": _asset("page.js"),
+    }
+    return environment
 
 
 def _fitting(
@@ -96,7 +107,7 @@ def _fitting(
     template = environment.get_template("section.html.j2")
     records = _Records(arms=_arms(listed), anchors=frozenset(listed["record"]))
     contents = [
-        _section(section, [_figure(figure, number) for figure in own], number, records)
+        _section(section, [drawing(figure, number) for figure in own], number, records)
         for number, (section, own) in enumerate(
             zip(report.sections, report.figures, strict=True), start=1
         )
@@ -151,9 +162,9 @@ def _spans(text: str, translated: str | None) -> Markup:
     return spans.format(text, translated)
 
 
-def _chart_texts(catalogue: Catalogue, drawn: Sequence[Sequence[Figure]]) -> dict[str, str]:
+def chart_texts(catalogue: Catalogue, drawn: Sequence[Figure]) -> dict[str, str]:
     """Translations of what the charts say; what has none is a name or a number."""
-    said = {text for own in drawn for figure in own for text in _texts(figure.spec)}
+    said = {text for figure in drawn for text in _texts(figure.spec)}
     pairs = ((text, catalogue.translate(text)) for text in sorted(said))
     return {text: translated for text, translated in pairs if translated is not None}
 
@@ -249,7 +260,8 @@ def _verdicts(
         }
 
 
-def _figure(figure: Figure, number: int) -> dict[str, Any]:
+def drawing(figure: Figure, number: int) -> dict[str, Any]:
+    """A figure as the macro ``drawing`` shows it, in the section of that number."""
     return {
         "key": figure.key,
         "id": f"figure-{figure.key}-{number}",
@@ -258,6 +270,11 @@ def _figure(figure: Figure, number: int) -> dict[str, Any]:
         "height": figure.spec["height"] + 60,
         "spec": figure.spec,
     }
+
+
+def grid(table: Table, key: str) -> dict[str, Any]:
+    """A table as the macro ``grid`` shows it; no row leads to records."""
+    return _grid(table, key, _Records(arms={}, anchors=frozenset()))
 
 
 def _grid(table: Table, key: str, records: _Records, rest: str = "") -> dict[str, Any]:
@@ -382,7 +399,7 @@ def _trials(listed: pd.DataFrame) -> dict[str, Any]:
         message=listed["message"].replace("", pd.NA).to_numpy(),
     )
     table = Table(key="records", title="Records", columns=_TRIALS, rows=rows)
-    grid = _grid(table, "records", _Records(arms={}, anchors=frozenset()))
-    for row, record in zip(grid["rows"], rows["record"], strict=True):
+    shown = grid(table, "records")
+    for row, record in zip(shown["rows"], rows["record"], strict=True):
         row["id"] = _anchor(record)
-    return {**grid, "whole": True}
+    return {**shown, "whole": True}

@@ -18,7 +18,7 @@ def page(report: Report) -> str:
 
 def _page(report: Report) -> Iterator[str]:
     """Lines of the report in Markdown."""
-    yield f"# Run {_markdown(report.name)}"
+    yield f"# Run {escaped(report.name)}"
     yield ""
     yield f"{report.status}." + (f" {report.duty}." if report.duty else "")
     if report.resume:
@@ -27,28 +27,28 @@ def _page(report: Report) -> Iterator[str]:
         yield f"    {report.resume}"
     for warning in report.warnings:
         yield ""
-        yield f"> **Warning:** {_markdown(warning)}"
+        yield f"> **Warning:** {escaped(warning)}"
     for number, (section, of_section) in enumerate(
         zip(report.sections, report.figures, strict=True), start=1
     ):
         yield ""
-        yield f"## {number}. {_markdown(section.heading)}"
+        yield f"## {number}. {escaped(section.heading)}"
         yield ""
-        yield from (_markdown(f"- {line}") for line in about(section))
+        yield from (escaped(f"- {line}") for line in about(section))
         for table in section.tables:
             if len(table.rows):
                 yield ""
                 yield f"### {table.title}"
                 yield ""
-                yield from _markdown_table(table.beginning)
+                yield from rows_of(table.beginning)
                 if rest := table.rest(csv_of(number, table)):
                     yield ""
-                    yield _markdown(rest)
+                    yield escaped(rest)
         for figure in of_section:
             yield ""
-            yield f"![{_markdown(figure.title)}]({FIGURES}/{number}-{figure.key}.svg)"
+            yield f"![{escaped(figure.title)}]({FIGURES}/{number}-{figure.key}.svg)"
             yield ""
-            yield f"{_markdown(figure.title)}. {figure.about}"
+            yield f"{escaped(figure.title)}. {figure.about}"
     if report.sections:
         yield from _reading(report)
     yield ""
@@ -91,7 +91,8 @@ def _between(low: int, high: int) -> str:
     return count(high, "repeat") if low == high else f"{low} to {count(high, 'repeat')}"
 
 
-def _markdown_table(table: Table) -> Iterator[str]:
+def rows_of(table: Table) -> Iterator[str]:
+    """A table: its head, and a line for each row."""
     yield _markdown_row([column.heading for column in table.shown])
     rules = (" ---: " if table.numeric(column) else " --- " for column in table.shown)
     yield "|" + "|".join(rules) + "|"
@@ -100,10 +101,10 @@ def _markdown_table(table: Table) -> Iterator[str]:
 
 
 def _markdown_row(texts: Sequence[str]) -> str:
-    return "| " + " | ".join(_markdown(shortened(text)) for text in texts) + " |"
+    return "| " + " | ".join(escaped(shortened(text)) for text in texts) + " |"
 
 
-def _markdown(text: str) -> str:
+def escaped(text: str) -> str:
     """Escape what Markdown, HTML or the automatic links of GitHub would make more than text."""
-    escaped = re.sub(r"[\\`*_\[\]<>|~&$#]", r"\\\g<0>", plain(text))
-    return re.sub(r"(?i)(?<=www)\.", r"\\.", escaped.replace("://", r":\//"))
+    text = re.sub(r"[\\`*_\[\]<>|~&$#]", r"\\\g<0>", plain(text))
+    return re.sub(r"(?i)(?<=www)\.", r"\\.", text.replace("://", r":\//"))

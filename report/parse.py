@@ -21,6 +21,7 @@ from bench.records import (
     Overhead,
     Pipeline,
     Record,
+    Regression,
     Result,
     Startup,
     Sweep,
@@ -62,6 +63,7 @@ RESULTS: Mapping[str, type[Result]] = {
     "overhead": Overhead,
     "example": Example,
     "mistakes": Mistakes,
+    "regression": Regression,
     "calibration": Calibration,
 }
 """What a trial of each scenario measures. Each has keys that no other has, and none is optional, so

@@ -29,16 +29,25 @@ def test_the_readme_opens_with_two_commands_and_ci_runs_the_second() -> None:
     assert [line for line in lines if line and not line.startswith(prepares)] == [second]
 
 
+SESSIONS = {
+    "bench": ("bench/__main__.py", "bench/arguments.py", "report/export.py"),
+    "regress": ("bench/regress.py", "bench/arguments.py"),
+}
+"""Sessions whose options the pages name, and where they are defined."""
+
+
 def test_the_readme_names_only_sessions_and_options_that_exist() -> None:
     noxfile = (ROOT / "noxfile.py").read_text()
     sessions = set(re.findall(r"^def (\w+)\(session", noxfile, re.MULTILINE))
-    parsers = (ROOT / name for name in ("bench/__main__.py", "report/export.py"))
-    options = {o for path in parsers for o in re.findall(r'"(--[a-z-]+)"', path.read_text())}
     for page in (ROOT / "README.md", *ROOT.glob("docs/*.md"), ROOT / "impls" / "README.md"):
         text = page.read_text()
         assert set(re.findall(r"nox -s \"?(\w+)", text)) <= sessions
-        named = re.findall(r"nox -s bench --(.*?)(?:`|$)", text, re.MULTILINE)
-        assert {o for line in named for o in re.findall(r"--[a-z-]+", line)} <= options | {"--help"}
+        for session, files in SESSIONS.items():
+            sources = [(ROOT / name).read_text() for name in files]
+            options = {o for source in sources for o in re.findall(r'"(--[a-z-]+)"', source)}
+            named = re.findall(rf"nox -s {session} --(.*?)(?:`|#|$)", text, re.MULTILINE)
+            asked = {o for line in named for o in re.findall(r"--[a-z-]+", line)}
+            assert asked <= options | {"--help"}
 
 
 def test_the_readmes_tables_and_the_committed_report_come_from_the_committed_records(

@@ -11,16 +11,19 @@ from hypothesis import given as examples
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bench import clock
 from bench.code import ROOT
 from bench.contract import Device, Floats, Precision, Trial
 from bench.data import Dataset, batch_order
 from bench.inputs import inputs
-from bench.scenarios import calibration, epoch, first_step, memory, mistakes
+from bench.records import Chunk, Regression, Steady
+from bench.scenarios import calibration, epoch, first_step, memory, mistakes, regression, step
 from bench.scenarios.epoch import EVALUATION_BATCH, accuracy
 from bench.scenarios.memory import CAP_PRECISION, LEAST_CAP, smallest
 from bench.scenarios.turns import LEAST_CHUNKS, Way, in_turns
 from bench.weights import initial_weights
 from bench.workloads import WORKLOADS
+from tests.bench.conftest import CHUNK
 
 
 class Recorder:
@@ -248,6 +251,46 @@ def test_ways_take_turns_in_changing_order_with_the_same_batches(
     assert all(
         second == first[::-1] for first, second in zip(orders[::2], orders[1::2], strict=True)
     )
+
+
+def test_two_states_are_compared_by_the_same_steps_from_the_same_weights(
+    make_trial: Callable[..., Trial], data: Dataset
+) -> None:
+    trainer = Recorder()
+    trial = make_trial(scenario="regression", train_images=640, test_images=500, steps=3)
+    given = inputs(trial, data)
+    found = regression.measure(ModuleType("unused"), trainer, given, trial)
+    assert [chunk.steps for chunk in found.timed] == [3] * regression.CHUNKS
+    names = [name for name, _ in trainer.calls]
+    chunks = regression.WARM_UP + regression.CHUNKS
+    assert names == ["load_data", "load_weights", *["train"] * chunks, "logits"]
+    trained = np.concatenate([what for name, what in trainer.calls if name == "train"])
+    epoch = given.epochs[0]
+    np.testing.assert_array_equal(trained, epoch[np.arange(3 * chunks) % len(epoch)])
+    assert found.loss == 2.0
+    assert found.accuracy == accuracy(Recorder(), given.test_images, given.test_labels) < 1
+    assert found.compilations == len(trainer.calls)
+
+
+def test_the_first_of_a_state_finds_out_how_many_steps_and_whether_the_clock_holds(
+    make_trial: Callable[..., Trial], data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = make_trial(scenario="regression", train_images=640)
+    once = replace(CHUNK, steps=4, wall=0.08)
+    twice = replace(CHUNK, steps=8, wall=0.16)
+
+    def steady(doubled: Chunk) -> None:
+        found = Steady(chunks=(once,), doubled=(doubled,), read_seconds=0.0)
+        monkeypatch.setattr(step, "measure", lambda *_: found)
+
+    def measure() -> Regression:
+        return regression.measure(ModuleType("unused"), Recorder(), inputs(trial, data), trial)
+
+    steady(twice)
+    assert {chunk.steps for chunk in measure().timed} == {5}
+    steady(replace(twice, wall=0.08))
+    with pytest.raises(clock.Void, match=r"twice the steps take 1\.00 times the time"):
+        measure()
 
 
 @pytest.mark.parametrize(

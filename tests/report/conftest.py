@@ -30,6 +30,7 @@ from bench.records import (
     Overhead,
     Pipeline,
     Record,
+    Regression,
     Result,
     Rung,
     Series,
@@ -193,6 +194,14 @@ RESULTS: dict[Scenario, Result] = {
         scored=make_chunks([0.3] * 3),
         unfenced=make_chunks([0.1] * 3),
         tf32=(),
+    ),
+    "regression": Regression(
+        timed=make_chunks([0.2] * 6),
+        loss=2.3,
+        accuracy=0.1,
+        compilations=1,
+        peak_host_bytes=400 * 2**20,
+        peak_device_bytes=None,
     ),
     "calibration": Calibration(
         series=(Series(batch_size=1, counted=40, planted=2, chunks=make_chunks([0.2] * 3)),)

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.records import Record
+from report import history
 from report.write import PAGE, write_report
 
 Writer = Callable[..., Path]
@@ -29,14 +30,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def opened(browser: Browser, full_records: list[Record], write_run: Writer) -> Iterator[Opener]:
-    """Opens the page of 24 records from disk, without a network; it must complain of nothing."""
-    folder = write_run(full_records)
-    write_report([folder], folder)
+def opener(browser: Browser) -> Iterator[Callable[[Path, int, str], Page]]:
+    """Opens a page from disk, without a network; it must complain of nothing."""
     complaints: list[str] = []
     contexts = []
 
-    def open_page(width: int = 1280, scheme: str = "light") -> Page:
+    def open_page(file: Path, width: int, scheme: str) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             offline=True,
@@ -47,7 +46,7 @@ def opened(browser: Browser, full_records: list[Record], write_run: Writer) -> I
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("requestfailed", lambda request: complaints.append(request.url))
-        page.goto((folder / PAGE).as_uri())
+        page.goto(file.as_uri())
         page.wait_for_selector("html[data-ready=yes]")
         return page
 
@@ -55,6 +54,16 @@ def opened(browser: Browser, full_records: list[Record], write_run: Writer) -> I
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def opened(
+    opener: Callable[[Path, int, str], Page], full_records: list[Record], write_run: Writer
+) -> Opener:
+    """Opens the page of 24 records."""
+    folder = write_run(full_records)
+    write_report([folder], folder)
+    return lambda width=1280, scheme="light": opener(folder / PAGE, width, scheme)
 
 
 def test_figures_are_drawn(opened: Opener) -> None:
@@ -127,6 +136,21 @@ def test_a_narrow_screen_has_no_sideways_scroll(opened: Opener, scheme: str) -> 
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (colour == "rgb(255, 255, 255)") == (scheme == "light")
+
+
+def test_the_history_of_runs_is_drawn_and_speaks_chinese(
+    opener: Callable[[Path, int, str], Page],
+    full_records: list[Record],
+    write_run: Writer,
+    tmp_path: Path,
+) -> None:
+    history.write([write_run(full_records)], tmp_path / "history.html")
+    page = opener(tmp_path / "history.html", 360, "dark")
+    assert page.locator("figure svg.marks").count() == page.locator("figure").count() == 2
+    assert page.locator("table.grid tbody tr").count() == 8
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.get_by_role("button", name="中文").click()
+    assert "历史" in page.locator("h1").inner_text()
 
 
 def test_without_scripts_the_numbers_are_still_there(

@@ -37,6 +37,7 @@ from bench.records import (
     Overhead,
     Pipeline,
     Record,
+    Regression,
     Rung,
     Series,
     Software,
@@ -113,6 +114,9 @@ MEASURED: dict[Scenario, st.SearchStrategy[Any]] = {
     "example": st.builds(Example, trainer=CHUNKS, example=CHUNKS),
     "mistakes": st.builds(
         Mistakes, right=CHUNKS, fed=CHUNKS, scored=CHUNKS, unfenced=CHUNKS, tf32=CHUNKS
+    ),
+    "regression": st.builds(
+        Regression, timed=CHUNKS, loss=FLOATS | st.none(), accuracy=st.floats(0, 1)
     ),
     "calibration": st.builds(
         Calibration, series=st.lists(st.builds(Series, chunks=CHUNKS), max_size=2).map(tuple)

@@ -1,0 +1,595 @@
+"""``nox -s regress``: did training become slower, larger or worse?
+
+Two states of the implementations are measured in the same minutes, on the same machine, by the same
+harness: pairs of processes, one of each, in an order drawn anew for every pair. What is judged to
+be worse is measured a second time before anybody is told (``docs/regressions.md``).
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+
+from bench import code, environments, files, machine, plan, reference, runner, sources, states
+from bench.arguments import Parser, add_allocator, check_allocator, chosen, run_folder
+from bench.certificate import Certificate
+from bench.comparison import COMPARISON, PAIRS, PROOF, Cell, Comparison, Kind, Round
+from bench.contract import BASELINE, TWIN, Device, Trial
+from bench.data import DatasetInfo, open_dataset
+from bench.errors import UserError
+from bench.records import RECORDS, SCHEMA
+from bench.workloads import WORKLOADS
+
+LEAST_PAIRS = 8
+"""The exact interval needs them (``report.statistics``)."""
+TRAIN_IMAGES = 512
+TEST_IMAGES = 500
+TIMEOUT = 600.0
+SIDES = ("base", "head")
+TREE = "tree"
+PROFILE = "regress"
+WORKLOAD = "listing3"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 nothing became worse, 1 something did, 2 bad input, 130 interrupted."""
+    console = Console(stderr=True)
+    folder = Path()
+    try:
+        options = parser().parse_args(arguments)
+        folder = options.resume.resolve() if options.resume else start(options, console)
+        measure(folder, console)
+        return judge(folder, "--strict" if options.strict else "")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        _say(console, f"interrupted. Continue with: nox -s regress -- --resume {folder}")
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every option, explained."""
+    result = Parser(
+        prog="nox -s regress --",
+        description="Compare two states of the implementations, or of what they are locked to: "
+        "time per step, memory, accuracy, and how often something is compiled.",
+    )
+    add = result.add_argument
+    add(
+        "--base", metavar="REF|RUN", help="a commit, held against the working tree; or a stored run"
+    )
+    add("--base-lock", type=Path, metavar="FILE", help="the working tree with this lock, against")
+    add("--head-lock", type=Path, metavar="FILE", help="the working tree with that one")
+    add("--framework", action="append", metavar="NAME", help="only this one; may be repeated")
+    add("--mode", action="append", metavar="NAME", help="in its tutorial's place; repeatable")
+    add("--workload", action="append", metavar="NAME", help="in listing3's place; repeatable")
+    add("--pairs", type=int, default=12, metavar="N", help="of processes (12; 8 at least)")
+    add(
+        "--threshold",
+        type=_threshold,
+        default=0.10,
+        metavar="RATIO",
+        help="beyond which it is a failure: 1.10, or 10%%",
+    )
+    add("--strict", action="store_true", help="exit with 1 also where nothing can be decided")
+    add("--device", default="auto", choices=("auto", "cpu", "cuda"), help="auto: cuda if there")
+    add("--dataset", default="synthetic", metavar="NAME|PATH", help="as of bench (synthetic)")
+    add_allocator(result)
+    add("--seed", type=int, default=0, metavar="N", help="of weights, batches and orders (0)")
+    add(
+        "--interpreter",
+        default="environments",
+        choices=("environments", "current"),
+        help="current: the running Python for both sides, with the frameworks it has",
+    )
+    add("--out", type=Path, metavar="FOLDER", help="results/runs/<time>-regress")
+    add("--resume", type=Path, metavar="FOLDER", help="do what that comparison still lacks")
+    return result
+
+
+def start(options: argparse.Namespace, console: Console) -> Path:
+    """Write down, in a folder of its own, what is compared with what. Raises ``UserError``."""
+    kind = _kind(options)
+    if options.pairs < LEAST_PAIRS:
+        raise UserError(f"--pairs {options.pairs}: must be {LEAST_PAIRS} at least")
+    if options.seed < 0:
+        raise UserError(f"--seed {options.seed}: must not be negative")
+    check_allocator(options.allocator)
+    # Absolute, because workers run in their state's tree.
+    folder = run_folder(options.out, "regress").resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with files.new_folder(folder) as unfinished:
+        if kind == "stored":
+            _write_stored(options, unfinished)
+        else:
+            _write_states(kind, options, unfinished, console)
+    return folder
+
+
+def _kind(options: argparse.Namespace) -> Kind:
+    locks = (options.base_lock, options.head_lock)
+    if any(locks):
+        if options.interpreter == "current":
+            raise UserError("--interpreter current: locks are of environments; leave it out")
+        if options.base or not all(locks):
+            raise UserError("--base-lock and --head-lock go together, and without --base")
+        return "locks"
+    if not options.base:
+        raise UserError("--base is missing: name a commit, or the folder of a run")
+    return "stored" if (Path(options.base) / plan.PLAN).exists() else "code"
+
+
+def _write_states(kind: Kind, options: argparse.Namespace, folder: Path, console: Console) -> None:
+    """Both trees, the plans of both sides, and what they are."""
+    device = machine.chosen_device(options.device)
+    arms = _arms(options, device)
+    base_root, head_root = (folder / side / TREE for side in SIDES)
+    if kind == "locks":
+        environment = _environment(arms)
+        of = (arms[0][0], environment, device)
+        base = states.with_lock(options.base_lock, *of, base_root)
+        head = states.with_lock(options.head_lock, *of, head_root)
+    else:
+        base = states.of_commit(options.base, base_root)
+        head = states.of_working_tree(head_root)
+    named = bool(options.framework or options.mode)
+    for arm in list(arms):
+        if lacking := states.lacks(base, *arm, device):
+            if named:
+                raise UserError(f"{base.what} {lacking}; leave it out")
+            _say(console, f"left out: {base.what} {lacking}")
+            arms.remove(arm)
+    if not arms:
+        raise UserError(f"{base.what} has none of what is to be compared; name another base")
+    workloads = chosen("workload", options.workload or [WORKLOAD], WORKLOADS)
+    prepared = sources.prepare(
+        options.dataset, cache=sources.default_cache(), report=lambda line: _say(console, line)
+    )
+    dataset = open_dataset(prepared).info
+    trials = _trials(arms, workloads, options, dataset, device)
+    cells = tuple(dict.fromkeys(map(cell_of, trials)))
+    sentinel = next((cell for cell in cells if (cell.framework, cell.mode) == BASELINE), cells[0])
+    twins = tuple(replace(t, label=TWIN) for t in trials if cell_of(t) == sentinel)
+    planned = plan.Plan(
+        schema=SCHEMA,
+        run="base",
+        profile=PROFILE,
+        seed=options.seed,
+        timeout=TIMEOUT,
+        interpreter=sys.executable if options.interpreter == "current" else "environments",
+        dataset=dataset,
+        dataset_folder=str(prepared),
+        machine=machine.describe(),
+        code=base.code,
+        trials=trials,
+    )
+    _save_plan(folder, planned)
+    _save_plan(folder, replace(planned, run="head", code=head.code, trials=(*trials, *twins)))
+    _save(
+        folder,
+        Comparison(
+            schema=SCHEMA,
+            kind=kind,
+            base=base.what,
+            head=head.what,
+            base_run=f"base/{PAIRS}",
+            head_run=f"head/{PAIRS}",
+            pairs=options.pairs,
+            threshold=options.threshold,
+            sentinel=sentinel,
+            harness_differs=kind == "code" and states.harness_differs(base.code.commit or ""),
+            rounds=(Round(first=0, cells=cells),),
+        ),
+    )
+
+
+def _write_stored(options: argparse.Namespace, folder: Path) -> None:
+    """The present state's tree, and a plan of the trials that the stored run has."""
+    run = Path(options.base).resolve()
+    stored = plan.load(run)
+    if stored.code.dirty:
+        raise UserError(
+            f"--base {options.base}: measured with changes that no commit has, so nobody can say "
+            "what it is; name a run of committed code"
+        )
+    here = machine.describe()
+    if stored.machine != here:
+        raise UserError(
+            f"--base {options.base}: measured on another machine or device ({stored.machine.cpu}, "
+            f"{stored.machine.gpu or 'no GPU'}); measure the base here: --base {stored.code.commit}"
+        )
+    if open_dataset(Path(stored.dataset_folder)).info != stored.dataset:
+        raise UserError(f"--base {options.base}: its data set has changed; measure the base anew")
+    done = plan.recorded(run)
+    arms = _arms(options, stored.trials[0].device) if options.framework or options.mode else None
+    trials = tuple(
+        trial
+        for trial in stored.trials
+        if trial.name in done
+        and trial.scenario in ("training", "regression")
+        and not trial.label
+        and (arms is None or (trial.framework, trial.mode) in arms)
+        and trial.workload.name in (options.workload or WORKLOADS)
+    )
+    if not trials:
+        raise UserError(f"--base {options.base}: has no records of what is to be compared")
+    head = states.of_working_tree(folder / "head" / TREE)
+    for trial in trials:
+        if lacking := states.lacks(head, trial.framework, trial.mode, trial.device):
+            raise UserError(f"{head.what} {lacking}; leave it out with --framework or --mode")
+    _save_plan(folder, replace(stored, run="head", code=head.code, trials=trials, precision=None))
+    _save(
+        folder,
+        Comparison(
+            schema=SCHEMA,
+            kind="stored",
+            base=f"records of {stored.code.commit or 'an unknown commit'} ({stored.run})",
+            head=head.what,
+            base_run=str(run),
+            head_run=f"head/{PAIRS}",
+            pairs=len({trial.block for trial in trials}),
+            threshold=options.threshold,
+            sentinel=None,
+            harness_differs=states.harness_differs(stored.code.commit or ""),
+            rounds=(Round(first=0, cells=tuple(dict.fromkeys(map(cell_of, trials)))),),
+        ),
+    )
+
+
+def _save_plan(folder: Path, planned: plan.Plan) -> None:
+    """Where the pairs of the side that it is of will be kept."""
+    pairs = folder / planned.run / PAIRS
+    pairs.mkdir()
+    plan.save(pairs, planned)
+
+
+def cell_of(trial: Trial) -> Cell:
+    """What a trial is a process of."""
+    return Cell(workload=trial.workload.name, framework=trial.framework, mode=trial.mode)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One of the two states, where its run is, and what that still lacks."""
+
+    root: Path
+    """Of its tree."""
+    proof: Path
+    pairs: Path
+    plan: plan.Plan
+    """Of the pairs."""
+
+
+def measure(folder: Path, console: Console) -> None:
+    """Do what the comparison in ``folder`` lacks. Raises ``UserError``."""
+
+    def say(line: str) -> None:
+        _say(console, line)
+
+    comparison = _load(folder)
+    sides = _sides(folder, comparison)
+    head = sides["head"]
+    if head.plan.machine != machine.describe():
+        raise UserError(f"{folder} was begun on another machine; compare anew here")
+    if open_dataset(Path(head.plan.dataset_folder)).info != head.plan.dataset:
+        raise UserError(f"the data set of {folder} has changed; compare anew")
+    # Both sides' first, so that nothing is installed while anything is timed.
+    pythons = {name: _pythons(side, say) for name, side in sides.items()}
+    traces = _traces(head.plan, say)
+    proven = {name: _prove(side, pythons[name], traces, console) for name, side in sides.items()}
+    _refuse_unproven(comparison, proven.get("base", {}))
+    sides = {name: _with_steps(side, proven.values()) for name, side in sides.items()}
+
+    def carry_out() -> None:
+        tasks = {
+            name: _tasks(side, pythons[name], traces, proven[name]) for name, side in sides.items()
+        }
+        runner.carry_out(list(in_pairs(tasks, head.plan.seed)), console)
+
+    carry_out()
+    if len(comparison.rounds) == 1 and (cells := _to_confirm(folder)):
+        say(f"once more, to be sure: {', '.join(map(str, cells))}")
+        second = Round(first=comparison.pairs, cells=cells)
+        sides = {name: _extended(side, comparison, cells) for name, side in sides.items()}
+        # Last, so that a plan is there for every round that is known of.
+        _save(folder, replace(comparison, rounds=(*comparison.rounds, second)))
+        carry_out()
+
+
+def judge(folder: Path, *options: str) -> int:
+    """Have it judged, written and shown; the status says how it ended."""
+    command = [sys.executable, "-m", "report.regress", str(folder.resolve())]
+    return subprocess.run([*command, *filter(None, options)], cwd=code.ROOT, check=False).returncode
+
+
+def in_pairs(tasks: Mapping[str, Sequence[runner.Task]], seed: int) -> Iterator[runner.Task]:
+    """Block after block, in each its cells, in each of them the sides: both in random order.
+
+    ``tasks`` are those of the sides that are measured. The head's two processes of a sentinel are
+    drawn among the sides as if they were of two.
+    """
+    every = [task for of in tasks.values() for task in of]
+    for block in sorted({task.trial.block for task in every}):
+        generator = random.Random(f"{seed} {block}")  # noqa: S311 - an order, not a secret
+        own = [task for task in every if task.trial.block == block]
+        cells = list(dict.fromkeys(cell_of(task.trial) for task in own))
+        for cell in generator.sample(cells, len(cells)):
+            of_cell = [task for task in own if cell_of(task.trial) == cell]
+            yield from generator.sample(of_cell, len(of_cell))
+
+
+def _sides(folder: Path, comparison: Comparison) -> dict[str, Side]:
+    measured = ("head",) if comparison.kind == "stored" else SIDES
+    return {
+        name: Side(
+            root=folder / name / TREE,
+            proof=folder / name / PROOF,
+            pairs=folder / name / PAIRS,
+            plan=plan.load(folder / name / PAIRS),
+        )
+        for name in measured
+    }
+
+
+def _pythons(side: Side, say: Callable[[str], None]) -> runner.Pythons:
+    arms = {(trial.framework, trial.mode): trial.device for trial in side.plan.trials}
+    if side.plan.interpreter != "environments":
+        return dict.fromkeys(arms, Path(side.plan.interpreter))
+    return {
+        arm: environments.environment(*arm, device, say, side.root) for arm, device in arms.items()
+    }
+
+
+def _traces(planned: plan.Plan, say: Callable[[str], None]) -> dict[str, Path]:
+    cache = sources.default_cache()
+    return {
+        workload.name: reference.trace(workload, cache=cache, report=say)
+        for workload in {trial.workload for trial in planned.trials}
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What the first process of a cell found out."""
+
+    certificate: Certificate
+    steps: int
+    """That a chunk should have."""
+
+
+def _prove(
+    side: Side, pythons: runner.Pythons, traces: Mapping[str, Path], console: Console
+) -> dict[Cell, Proof]:
+    """Have each cell earn its certificate, where it has none yet; those that did not are left out.
+
+    Trials of training earn one each, so they are not asked for here.
+    """
+    first: dict[Cell, Trial] = {}
+    for trial in side.plan.trials:
+        if trial.scenario == "regression":
+            first.setdefault(cell_of(trial), replace(trial, steps=0, block=0, label=""))
+    side.proof.mkdir(exist_ok=True)
+    planned = replace(side.plan, trials=tuple(first.values()))
+    done = plan.recorded(side.proof)
+    runner.carry_out(
+        [
+            runner.Task(
+                folder=side.proof,
+                plan=planned,
+                position=position,
+                python=pythons[trial.framework, trial.mode],
+                worker=_full(planned, trial, traces),
+                root=side.root,
+            )
+            for position, trial in enumerate(planned.trials)
+            if trial.name not in done
+        ],
+        console,
+    )
+    return proven(side.proof) if first else {}
+
+
+def proven(folder: Path) -> dict[Cell, Proof]:
+    """What the records of a proof hold, of cells that ended well."""
+    found = {}
+    for line in (folder / RECORDS).read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        if record["status"] == "ok":
+            found[cell_of(_TRIAL.validate_python(record["trial"]))] = Proof(
+                certificate=_CERTIFICATE.validate_python(record["certificate"]),
+                steps=int(record["measurement"]["result"]["timed"][0]["steps"]),
+            )
+    return found
+
+
+_TRIAL = TypeAdapter(Trial)
+_CERTIFICATE = TypeAdapter(Certificate)
+
+
+def _refuse_unproven(comparison: Comparison, base: Mapping[Cell, Proof]) -> None:
+    """Raise ``UserError`` where the base itself cannot be measured: there is nothing to compare."""
+    if comparison.kind == "stored":
+        return
+    for cell in comparison.rounds[0].cells:
+        if cell not in base:
+            raise UserError(
+                f"{comparison.base}: {cell} did not earn its certificate there "
+                f"(base/{PROOF}/{RECORDS} says why); leave it out with --framework or --mode"
+            )
+
+
+def _with_steps(side: Side, proofs: Iterable[Mapping[Cell, Proof]]) -> Side:
+    """As many steps in a chunk as the slower of both asks for; what is planned so far stays."""
+    asked: dict[Cell, int] = {}
+    for of_side in proofs:
+        for cell, proof in of_side.items():
+            asked[cell] = max(asked.get(cell, 0), proof.steps)
+    trials = tuple(
+        trial
+        if trial.steps or trial.scenario != "regression"
+        else replace(trial, steps=asked.get(cell_of(trial), 0))
+        for trial in side.plan.trials
+    )
+    planned = replace(side.plan, trials=trials)
+    plan.save(side.pairs, planned)
+    return replace(side, plan=planned)
+
+
+def _tasks(
+    side: Side,
+    pythons: runner.Pythons,
+    traces: Mapping[str, Path],
+    proofs: Mapping[Cell, Proof],
+) -> list[runner.Task]:
+    """What has no record yet, of cells that may be measured."""
+    done = plan.recorded(side.pairs)
+    tasks = []
+    for position, trial in enumerate(side.plan.trials):
+        brief = trial.scenario == "regression"
+        if trial.name in done or (brief and cell_of(trial) not in proofs):
+            continue
+        tasks.append(
+            runner.Task(
+                folder=side.pairs,
+                plan=side.plan,
+                position=position,
+                python=pythons[trial.framework, trial.mode],
+                worker=("bench.brief", side.plan.dataset_folder)
+                if brief
+                else _full(side.plan, trial, traces),
+                root=side.root,
+                certificate=proofs[cell_of(trial)].certificate if brief else None,
+            )
+        )
+    return tasks
+
+
+def _full(planned: plan.Plan, trial: Trial, traces: Mapping[str, Path]) -> tuple[str, ...]:
+    """The worker that earns a certificate."""
+    return ("bench.worker", planned.dataset_folder, str(traces[trial.workload.name]))
+
+
+def _to_confirm(folder: Path) -> tuple[Cell, ...]:
+    """Cells that were judged to be worse: a list on the judge's standard output."""
+    command = [sys.executable, "-m", "report.regress", str(folder.resolve()), "--confirm"]
+    told = subprocess.run(
+        command, cwd=code.ROOT, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+    return tuple(_CELLS.validate_json(told))
+
+
+_CELLS = TypeAdapter(list[Cell])
+
+
+def _extended(side: Side, comparison: Comparison, cells: Sequence[Cell]) -> Side:
+    """As many pairs more of some cells. The sentinel stays as it is."""
+    have = {trial.name for trial in side.plan.trials}
+    more = (
+        replace(trial, block=trial.block + comparison.pairs, seed=trial.seed + comparison.pairs)
+        for trial in side.plan.trials
+        if trial.block < comparison.pairs and not trial.label and cell_of(trial) in cells
+    )
+    trials = (*side.plan.trials, *(trial for trial in more if trial.name not in have))
+    planned = replace(side.plan, trials=trials)
+    plan.save(side.pairs, planned)
+    return replace(side, plan=planned)
+
+
+def _trials(
+    arms: Sequence[tuple[str, str]],
+    workloads: Sequence[str],
+    options: argparse.Namespace,
+    dataset: DatasetInfo,
+    device: Device,
+) -> tuple[Trial, ...]:
+    profile = plan.Profile(
+        about="two states of the implementations",
+        workloads=tuple(workloads),
+        repeats=options.pairs,
+        train_images=TRAIN_IMAGES,
+        test_images=TEST_IMAGES,
+        epochs=1,
+        seconds=0.0,
+        timeout=TIMEOUT,
+        scenarios=("regression",),
+    )
+    return plan.trials(
+        arms,
+        workloads,
+        profile,
+        dataset=dataset,
+        device=device,
+        precision="fp32",
+        threads=1,
+        seed=options.seed,
+        allocator=options.allocator,
+    )
+
+
+def _arms(options: argparse.Namespace, device: Device) -> list[tuple[str, str]]:
+    """Framework and mode: those named, or what each tutorial teaches. Raises ``UserError``."""
+    known = environments.frameworks()
+    names = chosen("framework", options.framework, known)
+    if options.mode:
+        chosen("mode", options.mode, sorted({mode for name in names for mode in known[name].modes}))
+    arms = [
+        (name, mode)
+        for name in names
+        for mode, found in known[name].modes.items()
+        if mode in (options.mode or known[name].usual()[:1]) and device in found.devices
+    ]
+    if not arms:
+        raise UserError(f"--mode {' '.join(options.mode or ())}: not on this device ({device})")
+    return arms
+
+
+def _environment(arms: Sequence[tuple[str, str]]) -> str:
+    """The one environment that all arms run in. Raises ``UserError`` where there are several."""
+    known = environments.frameworks()
+    used = {(name, known[name].modes[mode].environment) for name, mode in arms}
+    if len(used) != 1:
+        raise UserError(
+            "--base-lock and --head-lock: a lock is of one environment; name the framework, and "
+            "modes of one environment"
+        )
+    return used.pop()[1]
+
+
+def _threshold(text: str) -> float:
+    """``1.10``, ``10%`` as a share; raises ``ValueError`` for what is not above 0."""
+    share = float(text.removesuffix("%")) / 100 if text.endswith("%") else float(text) - 1
+    if not 0 < share < 10:
+        raise ValueError(text)
+    return share
+
+
+def _save(folder: Path, comparison: Comparison) -> None:
+    files.replace(folder / COMPARISON, json.dumps(asdict(comparison), indent=1))
+
+
+def _load(folder: Path) -> Comparison:
+    try:
+        return _COMPARISON.validate_json((folder / COMPARISON).read_text(encoding="utf-8"))
+    except OSError:
+        raise UserError(f"{folder} holds no comparison: it has no {COMPARISON}") from None
+    except ValidationError:
+        raise UserError(f"{folder / COMPARISON} cannot be used; compare anew") from None
+
+
+_COMPARISON = TypeAdapter(Comparison)
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,280 @@
+"""The verdict of a comparison: ``python -m report.regress FOLDER``.
+
+Written beside what was measured: ``regress.md``, fit to be a comment on a change, ``regress.json``
+for programs, and ``junit.xml`` for whatever shows tests. The exit status says how it ended.
+"""
+
+import argparse
+import io
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from math import exp, isfinite
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+from rich.console import Console
+from rich.text import Text
+
+from bench import files
+from bench.errors import UserError
+from report.console import console_table
+from report.markdown import escaped, rows_of
+from report.regressions import Finding, Judgement, Metric, judge
+from report.statistics import Interval
+from report.tables.columns import ARM, WORKLOAD, Cell, Column, Table, frame, ratio, spread, text
+from report.text import plain
+
+PAGE = "regress.md"
+SUMMARY = "regress.json"
+JUNIT = "junit.xml"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 nothing became worse, 1 something did, 2 there was an error."""
+    parser = argparse.ArgumentParser(
+        prog="python -m report.regress",
+        description="Judge what `nox -s regress` measured, write it down, and show it.",
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of the comparison")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 also where nothing can be decided"
+    )
+    parser.add_argument(
+        "--confirm",
+        action="store_true",
+        help="only print, as JSON, the cells that are to be measured once more",
+    )
+    options = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        judgement = judge(options.folder)
+        if options.confirm:
+            print(json.dumps([asdict(cell) for cell in judgement.to_confirm]))
+            return 0
+        write(judgement, options.folder)
+    except UserError as error:
+        print(f"error: {plain(str(error))}", file=sys.stderr)
+        return 2
+    show(judgement, Console())
+    print(f"report: {plain(str(options.folder / PAGE))}")
+    return int(judgement.status in ("failed", *(["undecided"] if options.strict else [])))
+
+
+def write(judgement: Judgement, folder: Path) -> None:
+    """Write all files, each of them at once. Raises ``UserError``."""
+    written = {
+        PAGE: "\n".join(page(judgement)) + "\n",
+        SUMMARY: json.dumps(summary(judgement), indent=1, allow_nan=False) + "\n",
+        JUNIT: junit(judgement),
+    }
+    try:
+        for name, content in written.items():
+            files.replace(folder / name, content)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot write there ({error.strerror})") from None
+
+
+def show(judgement: Judgement, console: Console) -> None:
+    """Print what the page says, on a terminal."""
+    for line in sentences(judgement):
+        console.print(Text(line))
+    console.print(console_table(table(judgement)))
+
+
+def page(judgement: Judgement) -> Iterator[str]:
+    """Lines of Markdown."""
+    yield f"# Regressions: {judgement.status}"
+    yield ""
+    for line in sentences(judgement):
+        yield escaped(line)
+        yield ""
+    yield from rows_of(table(judgement))
+
+
+def sentences(judgement: Judgement) -> Iterator[str]:
+    """What was compared, how well it could be told, and what is to be known of the table."""
+    comparison = judgement.comparison
+    yield f"{plain(comparison.base)} (base) against {plain(comparison.head)} (head): " + said(
+        judgement
+    )
+    if comparison.kind == "stored":
+        yield (
+            "The base's records are of an earlier time: whatever the machine did differently then "
+            "looks like a difference. This is a weaker comparison than measuring both now."
+        )
+    if comparison.harness_differs:
+        yield "The base has another bench/; both are measured by the head's."
+    resolution = judgement.resolution
+    if resolution is not None:
+        yield (
+            f"Head against head: told apart to {resolution:.1%}, so that the threshold of time is "
+            f"{judgement.threshold:.1%}."
+        )
+    if judgement.void:
+        yield f"Nothing can be said about time: {judgement.void}."
+    yield (
+        "Ratios are head / base with an interval at 95%, of CPU time over the calibration beside "
+        "it where that decides; below 1 is better. Failures hold for all cells together (Holm), "
+        "and in a second round of pairs."
+    )
+
+
+def said(judgement: Judgement) -> str:
+    """The outcome, in a clause."""
+    failing = [finding for finding in judgement.findings if finding.fails]
+    if failing:
+        return "failed, because of " + ", ".join(
+            f"{finding.cell} ({finding.metric})" for finding in failing
+        )
+    if judgement.status == "undecided":
+        return "undecided"
+    warnings = sum(finding.warns for finding in judgement.findings)
+    return "passed" + (f", {warnings} to be looked at" if warnings else "")
+
+
+def table(judgement: Judgement) -> Table:
+    """A row for each finding."""
+    rows: list[dict[str, object]] = [
+        {
+            **asdict(finding.cell),
+            "metric": finding.metric,
+            "base": np.nan if finding.base is None else finding.base,
+            "head": np.nan if finding.head is None else finding.head,
+            **_interval("effect", finding.metric, finding.effect),
+            **_interval("wall", finding.metric, finding.wall),
+            "pairs": finding.pairs,
+            "outcome": finding.outcome,
+            "reason": plain(finding.reason),
+        }
+        for finding in judgement.findings
+    ]
+    return Table(key="regressions", title="Regressions", columns=COLUMNS, rows=frame(rows, COLUMNS))
+
+
+def _interval(key: str, metric: Metric, interval: Interval | None) -> dict[str, float]:
+    """An interval as it is shown: ratios of time and memory, of accuracy what the head has more."""
+    if interval is None:
+        return dict.fromkeys(spread(key), np.nan)
+    values = (interval.estimate, interval.low, interval.high)
+    if metric == "accuracy":
+        estimate, low, high = values
+        values = (0.0 - estimate, 0.0 - high, 0.0 - low)  # not -0.0
+    else:
+        with np.errstate(over="ignore"):
+            values = tuple(np.exp(values).tolist())
+    return dict(zip(spread(key), values, strict=True))
+
+
+def _value(metric: Metric, value: float) -> Cell:
+    if np.isnan(value):
+        return ("-", "")
+    match metric:
+        case "time per step":
+            return (f"{1000 * value:.1f} ms", "")
+        case "host memory" | "device memory":
+            return (f"{value / 2**20:.0f} MiB", "")
+        case "accuracy":
+            return (f"{100 * value:.1f}%", "")
+    return (f"{value:g}", "")
+
+
+def _effect(metric: Metric, estimate: float, low: float, high: float) -> Cell:
+    if metric != "accuracy" or np.isnan(estimate):
+        return ratio(estimate, low, high)
+    return (f"{100 * estimate:+.2f} points", f"{100 * low:+.2f} to {100 * high:+.2f}")
+
+
+COLUMNS = (
+    WORKLOAD,
+    ARM,
+    Column(keys=("metric",), title="metric", show=text, holds="words"),
+    Column(keys=("metric", "base"), title="base", show=_value),
+    Column(keys=("metric", "head"), title="head", show=_value),
+    Column(keys=("metric", *spread("effect")), title="head / base", show=_effect),
+    Column(keys=spread("wall"), title="by wall time", show=ratio),
+    Column(keys=("pairs",), title="pairs", show=text),
+    Column(keys=("outcome",), title="outcome", show=text, holds="verdict"),
+    Column(keys=("reason",), title="why", show=text, page_only=True, holds="words"),
+)
+
+
+def summary(judgement: Judgement) -> dict[str, Any]:
+    """All of it, for programs; what is not known, or has no end, is null."""
+    comparison = judgement.comparison
+    return {
+        "status": judgement.status,
+        "base": comparison.base,
+        "head": comparison.head,
+        "kind": comparison.kind,
+        "pairs": comparison.pairs,
+        "rounds": len(comparison.rounds),
+        "threshold": judgement.threshold,
+        "resolution": judgement.resolution,
+        "void": judgement.void,
+        "findings": [
+            {
+                **asdict(finding.cell),
+                "metric": finding.metric,
+                "outcome": finding.outcome,
+                "reason": finding.reason,
+                "pairs": finding.pairs,
+                "base": finding.base,
+                "head": finding.head,
+                **_finite(_interval("effect", finding.metric, finding.effect)),
+                **_finite(_interval("wall", finding.metric, finding.wall)),
+            }
+            for finding in judgement.findings
+        ],
+    }
+
+
+def _finite(values: dict[str, float]) -> dict[str, float | None]:
+    return {name: value if isfinite(value) else None for name, value in values.items()}
+
+
+def junit(judgement: Judgement) -> str:
+    """A test for each finding, as JUnit's readers know it; what is undecided was skipped."""
+    findings = judgement.findings
+    counts = {
+        "tests": str(len(findings)),
+        "failures": str(sum(finding.fails for finding in findings)),
+        "errors": "0",
+        "skipped": str(sum(finding.outcome == "undecided" for finding in findings)),
+    }
+    root = ET.Element("testsuites", {"name": "regress", **counts})
+    suite = ET.SubElement(root, "testsuite", {"name": "regress", **counts})
+    for finding in findings:
+        case = ET.SubElement(
+            suite,
+            "testcase",
+            {
+                "classname": f"regress.{plain(finding.cell.workload)}",
+                "name": f"{plain(finding.cell.framework)} {plain(finding.cell.mode)}: "
+                f"{finding.metric}",
+            },
+        )
+        message = _message(finding)
+        if finding.fails:
+            ET.SubElement(case, "failure", {"message": message, "type": "regression"})
+        elif finding.outcome == "undecided":
+            ET.SubElement(case, "skipped", {"message": message})
+        else:
+            ET.SubElement(case, "system-out").text = message
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _message(finding: Finding) -> str:
+    effect, reason = finding.effect, plain(finding.reason)
+    if effect is None or finding.metric == "accuracy":
+        return f"{finding.outcome}: {reason}"
+    return f"{finding.outcome}: {exp(effect.estimate):.3f} times the base's; {reason}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,461 @@
+"""Did something become worse between two states? Judgements of what ``bench.regress`` measured.
+
+A cell is worse only where the whole interval, corrected for how many cells there are (Holm), lies
+beyond the threshold, in two rounds of pairs that are judged each on its own. The threshold is never
+finer than twice what the run makes of a state against itself.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import copysign, exp, log1p
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from bench.comparison import COMPARISON, PROOF, Cell, Comparison, Round
+from bench.contract import TWIN
+from bench.errors import UserError
+from bench.records import SCHEMA, Regression
+from report.contrasts import SENTINEL_CONFIDENCE, Contrast, Measure, pair
+from report.decisions import MARGINS, holm_confidences
+from report.load import Run, load_run
+from report.processes import Process, described, find_in_turns, find_processes
+from report.statistics import EXACT_FROM, Interval, log_ratios, paired_interval, paired_p
+
+MEMORY = 0.10
+"""Share by which a process may become larger."""
+FLOOR = 50e-6
+"""Seconds per step: a difference below that is not worth a failure, whatever its share."""
+LEVEL = 0.05
+
+Metric = Literal[
+    "time per step",
+    "host memory",
+    "device memory",
+    "accuracy",
+    "compilations",
+    "failures",
+    "equivalence",
+]
+Outcome = Literal["worse", "not confirmed", "perhaps worse", "no difference", "better", "undecided"]
+"""worse: beyond the threshold, twice. not confirmed: once. perhaps worse: there is a difference,
+but not for certain one beyond the threshold. undecided: the interval is wider than that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What is said of one cell and metric."""
+
+    cell: Cell
+    metric: Metric
+    outcome: Outcome
+    reason: str
+    """One clause."""
+    pairs: int = 0
+    """Of processes, in the first round."""
+    base: float | None = None
+    """Median of the processes: seconds per step, bytes, a share, a number."""
+    head: float | None = None
+    effect: Interval | None = None
+    """At 95%, of the first round: log(head / base), or of accuracy what the head has less."""
+    wall: Interval | None = None
+    """Of time per step where CPU time over calibration decides: the same by wall time."""
+
+    @property
+    def fails(self) -> bool:
+        """Whether it is a reason to fail."""
+        return self.outcome == "worse"
+
+    @property
+    def warns(self) -> bool:
+        """Whether it should be looked at."""
+        return self.outcome in ("not confirmed", "perhaps worse")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """All of a comparison."""
+
+    comparison: Comparison
+    findings: tuple[Finding, ...]
+    resolution: float | None
+    """Half width of the head's interval against itself, as a share; None without a sentinel."""
+    threshold: float
+    """That held for time per step, as a share."""
+    void: str
+    """Why no time can be believed, as a clause; empty if they can."""
+    to_confirm: tuple[Cell, ...]
+    """Cells that were worse in the only round there is."""
+
+    @property
+    def status(self) -> Literal["failed", "undecided", "passed"]:
+        """What the run says in one word."""
+        if any(finding.fails for finding in self.findings):
+            return "failed"
+        open_ends = any(finding.outcome == "undecided" for finding in self.findings)
+        return "undecided" if self.void or open_ends or not self.findings else "passed"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Side:
+    """A state's records: what of each trial counts."""
+
+    trials: pd.DataFrame
+    """As ``report.processes.described`` has them, and ``host``, ``device``, ``accuracy`` and
+    ``compilations``; rows are numbered so that both sides' differ."""
+    processes: Mapping[int, Process]
+
+
+def judge(folder: Path) -> Judgement:
+    """Judge the comparison in ``folder``, as far as it is measured. Raises ``UserError``."""
+    comparison = load(folder)
+    base = _side(load_run(folder / comparison.base_run), 0)
+    head = _side(load_run(folder / comparison.head_run), len(base.trials))
+    sentinel = _sentinel(comparison, head)
+    limit, resolution, void = log1p(comparison.threshold), None, ""
+    if sentinel is not None:
+        itself = _deciding(sentinel)
+        limit = max(limit, 2 * itself.interval().half_width)
+        resolution = exp(itself.interval().half_width) - 1
+        if itself.interval(SENTINEL_CONFIDENCE).excludes(0.0):
+            void = "the run tells the head from itself"
+    rounds = [
+        _round(comparison, place, base, head, limit, void)
+        for place in range(len(comparison.rounds))
+    ]
+    first, *second = rounds
+    findings = [
+        *_unproven(folder / comparison.head_run, comparison),
+        *(_final(found, second[0] if second else None) for found in first.values()),
+        *_exact(comparison, base, head),
+    ]
+    cells = comparison.rounds[0].cells
+    findings.sort(key=lambda finding: cells.index(finding.cell))
+    return Judgement(
+        comparison=comparison,
+        findings=tuple(findings),
+        resolution=resolution,
+        threshold=exp(limit) - 1,
+        void=void,
+        to_confirm=()
+        if second
+        else tuple(dict.fromkeys(f.cell for f in first.values() if f.outcome == "worse")),
+    )
+
+
+def load(folder: Path) -> Comparison:
+    """What is compared in ``folder``. Raises ``UserError``."""
+    path = folder / COMPARISON
+    try:
+        found = _COMPARISON.validate_json(path.read_bytes())
+    except OSError:
+        raise UserError(f"{folder}: holds no comparison, it has no {COMPARISON}") from None
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise UserError(f"{path}: cannot be used (at {where})") from None
+    if found is None or found.schema != SCHEMA or not found.rounds:
+        raise UserError(f"{path}: of another version of the suite; judge it with that")
+    return found
+
+
+_COMPARISON: TypeAdapter[Comparison | None] = TypeAdapter(
+    Comparison | None, config=ConfigDict(extra="forbid", strict=True)
+)
+
+
+def _side(run: Run, start: int) -> _Side:
+    processes = {
+        **find_processes(run),
+        **find_in_turns(run, "regression", Regression)["timed"],
+    }
+    trials = described(run, processes)
+    brief = run.results["regression"].reindex(trials.index)
+    trials["host"] = trials["peak_host_bytes"].fillna(brief["peak_host_bytes"])
+    trials["device_bytes"] = trials["peak_device_bytes"].fillna(brief["peak_device_bytes"])
+    trials["accuracy"] = trials["final_test_accuracy"].fillna(brief["accuracy"])
+    trials["compilations"] = brief["compilations"]
+    return _Side(
+        trials=trials.set_index(trials.index + start),
+        processes={trial + start: process for trial, process in processes.items()},
+    )
+
+
+def _of(side: _Side, cell: Cell, label: str = "") -> pd.DataFrame:
+    """A cell's trials that may be compared, whatever became of them."""
+    trials = side.trials
+    asked = (
+        (trials["workload"] == cell.workload)
+        & (trials["framework"] == cell.framework)
+        & (trials["mode"] == cell.mode)
+        & (trials["label"] == label)
+        & trials["scenario"].isin(("regression", "training"))
+    )
+    return trials[asked]
+
+
+def _in_round(trials: pd.DataFrame, comparison: Comparison, found: Round) -> pd.DataFrame:
+    first = found.first
+    return trials[(trials["block"] >= first) & (trials["block"] < first + comparison.pairs)]
+
+
+def _counting(trials: pd.DataFrame) -> pd.DataFrame:
+    return trials[(trials["status"] == "ok") & (trials["discarded"] == "")]
+
+
+def _contrast(base: _Side, head: _Side, mine: pd.DataFrame, other: pd.DataFrame) -> Contrast | None:
+    """Of what counts of two sets of trials."""
+    first, second = _counting(mine), _counting(other)
+    if not len(first) or not len(second):
+        return None
+    return pair(first, second, {**base.processes, **head.processes})
+
+
+def _sentinel(comparison: Comparison, head: _Side) -> Contrast | None:
+    if comparison.sentinel is None:
+        return None
+    first = comparison.rounds[0]
+    once, again = (
+        _in_round(_of(head, comparison.sentinel, label), comparison, first) for label in ("", TWIN)
+    )
+    found = _contrast(head, head, once, again)
+    return found if found and len(found.wall.differences) >= EXACT_FROM else None
+
+
+def _deciding(contrast: Contrast) -> Measure:
+    """CPU time over calibration, where there is one thread's; wall time on a GPU and of several."""
+    usable = contrast.normalised is not None and contrast.calibration != "several threads"
+    return contrast.normalised if usable and contrast.normalised else contrast.wall
+
+
+Key = tuple[Cell, Metric]
+
+
+def _round(
+    comparison: Comparison, place: int, base: _Side, head: _Side, limit: float, void: str
+) -> dict[Key, Finding]:
+    """Judge one round by itself, each metric as a family of its own."""
+    asked = comparison.rounds[place]
+    pairs = {
+        cell: (_theirs(comparison, asked, base, cell), _ours(comparison, asked, head, cell))
+        for cell in asked.cells
+    }
+    found: dict[Key, Finding] = {}
+    contrasts = {
+        cell: contrast
+        for cell, (theirs, ours) in pairs.items()
+        if (contrast := _contrast(base, head, theirs, ours))
+    }
+    times = {cell: _deciding(contrast).differences for cell, contrast in contrasts.items()}
+    for cell, verdict in _family(times, limit).items():
+        theirs, ours = pairs[cell]
+        found[cell, "time per step"] = _timed(
+            cell,
+            verdict,
+            contrasts[cell],
+            _median(theirs, "step_seconds"),
+            _median(ours, "step_seconds"),
+            void,
+        )
+    for cell in asked.cells:
+        if cell not in contrasts and len(pairs[cell][1]):
+            found[cell, "time per step"] = Finding(
+                cell=cell,
+                metric="time per step",
+                outcome="undecided",
+                reason="no pair of processes is left",
+            )
+    for metric, (column, limit_of, effect) in MEASURED.items():
+        values = {cell: _paired(*of, column) for cell, of in pairs.items()}
+        family = {cell: effect(*of) for cell, of in values.items() if len(of[0])}
+        for cell, verdict in _family(family, limit_of).items():
+            found[cell, metric] = Finding(
+                cell=cell,
+                metric=metric,
+                outcome=verdict.outcome,
+                reason=verdict.reason,
+                pairs=verdict.effect.n,
+                base=float(np.median(values[cell][0])),
+                head=float(np.median(values[cell][1])),
+                effect=verdict.effect,
+            )
+    return found
+
+
+Floats = NDArray[np.float64]
+
+MEASURED: Mapping[Metric, tuple[str, float, Callable[[Floats, Floats], Floats]]] = {
+    "host memory": ("host", log1p(MEMORY), log_ratios),
+    "device memory": ("device_bytes", log1p(MEMORY), log_ratios),
+    "accuracy": ("accuracy", MARGINS["accuracy", "cpu"].limit, lambda base, head: base - head),
+}
+"""Beside time: column, limit, and what is worse the larger it is, of base and head, ``[B]``."""
+
+
+def _theirs(comparison: Comparison, asked: Round, base: _Side, cell: Cell) -> pd.DataFrame:
+    """The base's trials of a round; stored ones serve for every round."""
+    trials = _of(base, cell)
+    if comparison.kind == "stored":
+        return trials.assign(block=trials["block"] + asked.first)
+    return _in_round(trials, comparison, asked)
+
+
+def _ours(comparison: Comparison, asked: Round, head: _Side, cell: Cell) -> pd.DataFrame:
+    trials = _of(head, cell)
+    if comparison.kind == "stored" and asked.first == 0:
+        return trials[trials["block"] < comparison.pairs]
+    return _in_round(trials, comparison, asked)
+
+
+def _paired(base: pd.DataFrame, head: pd.DataFrame, column: str) -> tuple[Floats, Floats]:
+    """A column of both sides, ``[B]``, in the blocks that have both."""
+    both = pd.concat(
+        [of[of["status"] == "ok"].set_index("block")[column] for of in (base, head)],
+        axis="columns",
+        keys=("base", "head"),
+    ).dropna()
+    return both["base"].to_numpy(dtype=np.float64), both["head"].to_numpy(dtype=np.float64)
+
+
+def _median(trials: pd.DataFrame, column: str) -> float | None:
+    values = _counting(trials)[column].dropna()
+    return float(values.median()) if len(values) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict:
+    outcome: Outcome
+    reason: str
+    effect: Interval
+
+
+def _family(differences: Mapping[Cell, Floats], limit: float) -> dict[Cell, _Verdict]:
+    """Judge differences, each ``[B]``, that say the same of several cells; positive is worse."""
+    if not differences:
+        return {}
+    rows = list(differences.values())
+    beyond = holm_confidences(np.array([_p_beyond(row, limit) for row in rows]), LEVEL)
+    apart = holm_confidences(np.array([paired_p(row) for row in rows]), LEVEL)
+    return {
+        cell: _one(row, limit, float(far), float(any_))
+        for cell, row, far, any_ in zip(differences, rows, beyond, apart, strict=True)
+    }
+
+
+def _one(row: Floats, limit: float, beyond: float, apart: float) -> _Verdict:
+    effect = paired_interval(row)
+    outcome: Outcome = "no difference"
+    reason = "no difference is shown"
+    if len(row) < EXACT_FROM:
+        outcome, reason = "undecided", f"{len(row)} pairs are left, and {EXACT_FROM} are needed"
+    elif paired_interval(row, beyond).low > limit:
+        outcome, reason = "worse", "the whole interval lies beyond the threshold"
+    elif effect.half_width > limit:
+        outcome, reason = "undecided", "the interval is wider than the threshold"
+    elif paired_interval(row, apart).low > 0:
+        outcome, reason = "perhaps worse", "a difference, but not for certain beyond the threshold"
+    elif paired_interval(row, apart).high < 0:
+        certain = paired_interval(row, beyond).high < -limit
+        outcome = "better"
+        reason = "the whole interval lies beyond the threshold" if certain else "a difference"
+    return _Verdict(outcome=outcome, reason=reason, effect=effect)
+
+
+def _p_beyond(row: Floats, limit: float) -> float:
+    """Of no more than the limit, two-sided: small where the effect lies beyond it."""
+    estimate = paired_interval(row).estimate
+    return 1.0 if abs(estimate) <= limit else paired_p(row, copysign(limit, estimate))
+
+
+def _timed(
+    cell: Cell,
+    verdict: _Verdict,
+    contrast: Contrast,
+    base: float | None,
+    head: float | None,
+    void: str,
+) -> Finding:
+    outcome, reason = verdict.outcome, verdict.reason
+    if void:
+        outcome, reason = "undecided", void
+    elif outcome == "worse" and base is not None and head is not None and head - base < FLOOR:
+        outcome, reason = "perhaps worse", f"less than {FLOOR * 1e6:.0f} us per step"
+    decides = _deciding(contrast)
+    return Finding(
+        cell=cell,
+        metric="time per step",
+        outcome=outcome,
+        reason=reason,
+        pairs=verdict.effect.n,
+        base=base,
+        head=head,
+        effect=verdict.effect,
+        wall=contrast.wall.interval() if decides is not contrast.wall else None,
+    )
+
+
+def _final(first: Finding, second: Mapping[Key, Finding] | None) -> Finding:
+    """What both rounds say together of what the first called worse."""
+    if first.outcome != "worse" or second is None:
+        return first
+    again = second.get((first.cell, first.metric))
+    said = "missing" if again is None else again.outcome
+    return replace(
+        first,
+        outcome="worse" if said == "worse" else "not confirmed",
+        reason=f"{first.reason}; in a second round: {said}",
+    )
+
+
+def _exact(comparison: Comparison, base: _Side, head: _Side) -> Iterator[Finding]:
+    """What is counted has no noise: any more is worse, of compilations and of failures."""
+    for cell in comparison.rounds[0].cells:
+        lost, failed = (of[of["status"] != "ok"] for of in (_of(base, cell), _of(head, cell)))
+        if len(failed) > len(lost):
+            yield Finding(
+                cell=cell,
+                metric="failures",
+                outcome="worse",
+                reason=f"{failed['status'].iloc[0]}: {failed['message'].iloc[0]}",
+                base=len(lost),
+                head=len(failed),
+            )
+        theirs, ours = (
+            _counting(_of(side, cell))["compilations"].dropna() for side in (base, head)
+        )
+        if not len(theirs) or not len(ours):
+            continue
+        outcome: Outcome = "no difference"
+        if ours.min() > theirs.max():
+            outcome = "worse"
+        elif ours.max() < theirs.min():
+            outcome = "better"
+        yield Finding(
+            cell=cell,
+            metric="compilations",
+            outcome=outcome,
+            reason="counted",
+            pairs=min(len(theirs), len(ours)),
+            base=float(theirs.median()),
+            head=float(ours.median()),
+        )
+
+
+def _unproven(pairs: Path, comparison: Comparison) -> Iterator[Finding]:
+    """Cells of the head that did not earn their certificate: nothing of them was timed."""
+    path = pairs.parent / PROOF
+    if not path.exists():
+        return
+    trials = load_run(path).trials
+    for row in trials[trials["status"] != "ok"].itertuples():
+        cell = Cell(workload=str(row.workload), framework=str(row.framework), mode=str(row.mode))
+        if cell in comparison.rounds[0].cells:
+            yield Finding(
+                cell=cell,
+                metric="equivalence",
+                outcome="worse",
+                reason=f"{row.status}: {row.message}",
+            )

@@ -1,0 +1,234 @@
+"""Comparing two states: what is planned, in which order it is run, and what bad input is told."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import plan
+from bench.code import ROOT
+from bench.contract import TWIN, Trial
+from bench.plan import Plan
+from bench.records import RECORDS, Record, append_record
+from bench.regress import cell_of, in_pairs, main, proven
+from bench.runner import Task
+from tests.bench.test_adding import copy_of_the_project
+from tests.bench.test_states import git
+
+ARMS = (("jax", "jit"), ("pytorch", "eager"), ("tensorflow", "graph"))
+
+
+def tasks(
+    make_plan: Callable[..., Plan], make_trial: Callable[..., Trial]
+) -> dict[str, list[Task]]:
+    """Twelve blocks of both sides, the head twice in one cell."""
+    trials = [
+        make_trial(framework=framework, mode=mode, scenario="regression", block=block, steps=2)
+        for block in range(12)
+        for framework, mode in ARMS
+    ]
+    twins = [replace(trial, label=TWIN) for trial in trials if trial.framework == "pytorch"]
+    plans = {
+        "base": make_plan(run="base", trials=tuple(trials)),
+        "head": make_plan(run="head", trials=(*trials, *twins)),
+    }
+    return {
+        side: [
+            Task(folder=Path(), plan=planned, position=p, python=Path(), worker=("bench.brief",))
+            for p in range(len(planned.trials))
+        ]
+        for side, planned in plans.items()
+    }
+
+
+def test_pairs_meet_in_blocks_and_in_random_order(
+    make_plan: Callable[..., Plan], make_trial: Callable[..., Trial]
+) -> None:
+    waiting = tasks(make_plan, make_trial)
+    order = list(in_pairs(waiting, seed=0))
+    assert len(order) == 2 * 36 + 12
+    assert [task.trial.block for task in order] == sorted(task.trial.block for task in order)
+    groups: list[list[Task]] = []
+    for task in order:
+        same = groups and (groups[-1][0].trial.block, cell_of(groups[-1][0].trial)) == (
+            task.trial.block,
+            cell_of(task.trial),
+        )
+        groups[-1].append(task) if same else groups.append([task])
+    # A pair is never interrupted by another cell.
+    assert len(groups) == 36
+    firsts = Counter(group[0].plan.run for group in groups if len(group) == 2)
+    # In random order: a binomial of 24 is within 3..21 but once in ten thousand.
+    assert 3 <= firsts["base"] <= 21
+    assert {len(group) for group in groups} == {2, 3}
+    begun = {tuple(cell_of(group[0].trial) for group in groups[b : b + 3]) for b in range(0, 36, 3)}
+    assert len(begun) > 1
+    assert [t.trial.name for t in in_pairs(waiting, seed=0)] == [t.trial.name for t in order]
+    assert [t.trial.name for t in in_pairs(waiting, seed=1)] != [t.trial.name for t in order]
+
+
+@pytest.fixture
+def stored(
+    tmp_path: Path, make_plan: Callable[..., Plan], make_record: Callable[..., Record]
+) -> Callable[..., Path]:
+    """A stored run: a plan and its records."""
+
+    def store(**changes: Any) -> Path:
+        folder = tmp_path / "stored"
+        folder.mkdir()
+        planned: Plan = make_plan(**changes)
+        plan.save(folder, planned)
+        for position, trial in enumerate(planned.trials):
+            append_record(folder, make_record(trial=trial, position=position))
+        return folder
+
+    return store
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ([], "--base is missing"),
+        (["--base", "no-such-branch"], "--base no-such-branch: neither a commit"),
+        (["--base", "HEAD", "--pairs", "7"], "--pairs 7: must be 8 at least"),
+        (["--base", "HEAD", "--seed", "-1"], "--seed -1: must not be negative"),
+        (["--base", "HEAD", "--threshold", "1"], "argument --threshold: invalid"),
+        (["--base", "HEAD", "--threshold", "-5%"], "argument --threshold: "),
+        (["--base", "HEAD", "--framework", "torch"], "unknown framework 'torch'"),
+        (["--base", "HEAD", "--mode", "fast"], "unknown mode 'fast'"),
+        (["--base", "HEAD", "--workload", "vgg"], "unknown workload 'vgg'"),
+        (["--base", "HEAD", "--framework", "jax", "--mode", "scan"], "not on this device"),
+        (["--base-lock", "a.txt"], "--base-lock and --head-lock go together"),
+        (["--base-lock", "a", "--head-lock", "b", "--base", "HEAD"], "go together"),
+        (["--base-lock", "a", "--head-lock", "b"], "a lock is of one environment"),
+        (
+            ["--base-lock", "a", "--head-lock", "b", "--framework", "jax"],
+            "a: no lock can be read there",
+        ),
+        (
+            ["--base-lock", "a", "--head-lock", "b", "--interpreter", "current"],
+            "--interpreter current: locks are of environments",
+        ),
+        (["--resume", "nowhere"], "nowhere holds no comparison"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    tmp_path: Path,
+    arguments: list[str],
+    problem: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("FCB_CACHE", str(tmp_path / "cache"))
+    out = tmp_path / "out"
+    assert main([*arguments, "--device", "cpu", "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    errors = [line for line in said.splitlines() if not line.startswith("left out")]
+    assert len(errors) == 1
+    assert errors[0].startswith("error: ")
+    assert problem in errors[0]
+    assert not out.exists()
+
+
+def test_a_folder_that_holds_something_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes").touch()
+    assert main(["--base", "HEAD", "--out", str(tmp_path)]) == 2
+    assert f"--out {tmp_path} exists" in capsys.readouterr().err
+
+
+def test_a_stored_run_of_another_machine_is_refused(
+    tmp_path: Path, stored: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, out = stored(), tmp_path / "out"
+    assert main(["--base", str(run), "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert f"--base {run}: measured on another machine or device (some CPU, no GPU)" in said
+    assert not out.exists()
+
+
+def test_a_stored_run_of_what_no_commit_has_is_refused(
+    tmp_path: Path,
+    stored: Callable[..., Path],
+    make_plan: Callable[..., Plan],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = stored(code=replace(make_plan().code, dirty=True))
+    assert main(["--base", str(run), "--out", str(tmp_path / "out")]) == 2
+    assert "measured with changes that no commit has" in capsys.readouterr().err
+
+
+def test_a_proof_is_of_what_ended_well(
+    tmp_path: Path, make_record: Callable[..., Record], make_trial: Callable[..., Trial]
+) -> None:
+    append_record(
+        tmp_path,
+        make_record(
+            trial=make_trial(scenario="regression"),
+            status="error",
+            message="RuntimeError: no",
+            certificate=None,
+            measurement=None,
+        ),
+    )
+    assert proven(tmp_path) == {}
+
+
+FORWARD = "        logits = self.forward(self.images[batch])\n"
+
+
+def test_what_is_planted_is_found_twice_before_it_is_a_failure(tmp_path: Path) -> None:
+    """A whole comparison, of an implementation that needs no environment: the one of our page.
+
+    Every forward pass is taken twice in the head, and what it keeps, too: half as much time again,
+    which a machine may be too busy to tell, and an eighth more memory, which it always can.
+    """
+    project = tmp_path / "project"
+    project.mkdir()
+    copy_of_the_project(project)
+    shutil.copytree(ROOT / "tests/adding/plain", project / "impls/plain")
+    (project / ".gitignore").write_text("__pycache__/\nresults/\n")
+    git(project, "init", "--quiet", "--initial-branch=main")
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "--message=first")
+    trainer = project / "impls/plain/trainer.py"
+    text = trainer.read_text(encoding="utf-8")
+    assert FORWARD in text
+    trainer.write_text(text.replace(FORWARD, 2 * FORWARD), encoding="utf-8")
+
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "bench.regress", "--base", "main", "--out", "results/first"),
+            *("--framework", "plain", "--interpreter", "current"),
+            *("--pairs", "8", "--device", "cpu"),
+        ],
+        cwd=project,
+        env=os.environ | {"FCB_CACHE": str(tmp_path / "cache"), "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    said = " ".join(done.stdout.split())
+    assert "failed, because of listing3 plain loop (" in said
+    summary = json.loads((project / "results/first/regress.json").read_text())
+    assert summary["rounds"] == 2
+    outcomes = {row["metric"]: row["outcome"] for row in summary["findings"]}
+    assert outcomes["host memory"] == "worse"
+    assert outcomes["accuracy"] == "no difference"
+    assert outcomes["time per step"] in ("worse", "not confirmed", "undecided")
+    records = [
+        json.loads(line)
+        for line in (project / "results/first/base/pairs" / RECORDS).read_text().splitlines()
+    ]
+    assert {record["certificate"]["failure"] for record in records} == {""}
+    assert len(records) == 16

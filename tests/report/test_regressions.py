@@ -1,0 +1,369 @@
+"""What is judged to be worse, and what is not: comparisons whose truth is known."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from junitparser import Failure, JUnitXml
+
+from bench.comparison import COMPARISON, Cell, Comparison, Kind, Round
+from bench.records import SCHEMA, Chunk, Record, Regression, append_record
+from report.regress import JUNIT, PAGE, SUMMARY, main
+from report.regressions import Finding, Judgement, judge
+from tests.report.conftest import blocks_of
+
+PAIRS = 12
+ARMS = ("pytorch eager", "jax jit", "keras fit", "tensorflow graph")
+CELLS = tuple(Cell(workload="listing1", framework=f, mode=m) for f, m in map(str.split, ARMS))
+PYTORCH = CELLS[0]
+MIB = 2**20
+
+
+def measured(
+    chunks: tuple[Chunk, ...],
+    accuracy: float = 0.1,
+    host: int = 400 * MIB,
+    compilations: int | None = 1,
+) -> Regression:
+    return Regression(
+        timed=chunks,
+        loss=2.3,
+        accuracy=accuracy,
+        compilations=compilations,
+        peak_host_bytes=host,
+        peak_device_bytes=None,
+    )
+
+
+def side(
+    factors: dict[str, float] | None = None,
+    *,
+    first: int = 0,
+    seed: int = 0,
+    noise: float = 0.02,
+    twin: float | None = None,
+    step: float = 0.1,
+    of: Callable[[tuple[Chunk, ...]], Regression] = measured,
+    **fields: Any,
+) -> list[Record]:
+    """A state's records; in a block both sides meet the same machine."""
+    steps = {arm: step * (factors or {}).get(arm, 1.0) for arm in ARMS}
+    return [
+        replace(record, trial=replace(record.trial, steps=2))
+        for block in range(first, first + PAIRS)
+        for record in blocks_of(
+            steps,
+            number=1,
+            first=block,
+            noise=noise,
+            drift=1 + block % 3,
+            twin=twin,
+            seed=seed + block,
+            chunks=6,
+            scenario="regression",
+            result=of,
+            **fields,
+        )
+    ]
+
+
+def compared(
+    folder: Path,
+    base: Sequence[Record],
+    head: Sequence[Record],
+    *,
+    again: Sequence[Cell] = (),
+    threshold: float = 0.10,
+    sentinel: Cell | None = None,
+    kind: Kind = "code",
+) -> Path:
+    rounds = [Round(first=0, cells=CELLS)]
+    rounds += [Round(first=PAIRS, cells=tuple(again))] if again else []
+    for name, records in (("base", base), ("head", head)):
+        run = folder / name / "pairs"
+        run.mkdir(parents=True)
+        for record in records:
+            append_record(run, record)
+    comparison = Comparison(
+        schema=SCHEMA,
+        kind=kind,
+        base="main (0123456789ab)",
+        head="the working tree",
+        base_run="base/pairs",
+        head_run="head/pairs",
+        pairs=PAIRS,
+        threshold=threshold,
+        sentinel=sentinel,
+        harness_differs=False,
+        rounds=tuple(rounds),
+    )
+    (folder / COMPARISON).write_text(json.dumps(asdict(comparison)))
+    return folder
+
+
+def found(judgement: Judgement, metric: str = "time per step") -> dict[Cell, Finding]:
+    return {f.cell: f for f in judgement.findings if f.metric == metric}
+
+
+def test_what_is_the_same_passes(tmp_path: Path) -> None:
+    judgement = judge(compared(tmp_path, side(), side(seed=100)))
+    assert judgement.status == "passed"
+    assert not judgement.to_confirm
+    assert {f.outcome for f in judgement.findings} == {"no difference"}
+    assert {f.metric for f in judgement.findings} == {
+        *("time per step", "host memory", "accuracy", "compilations")
+    }
+
+
+def test_a_slow_down_is_to_be_confirmed_and_then_fails_alone(tmp_path: Path) -> None:
+    slower = {"pytorch eager": 1.3}
+    base, head = side(), side(slower, seed=100)
+    first = judge(compared(tmp_path / "one", base, head))
+    assert first.to_confirm == (PYTORCH,)
+    base += side(first=PAIRS)
+    confirmed = judge(
+        compared(
+            tmp_path / "two", base, head + side(slower, first=PAIRS, seed=200), again=[PYTORCH]
+        )
+    )
+    assert confirmed.status == "failed"
+    times = found(confirmed)
+    assert times[PYTORCH].outcome == "worse"
+    effect = times[PYTORCH].effect
+    assert effect is not None
+    assert effect.as_ratio().estimate == pytest.approx(1.3, abs=0.03)
+    assert {f.outcome for cell, f in times.items() if cell != PYTORCH} == {"no difference"}
+    gone = judge(
+        compared(tmp_path / "gone", base, head + side(first=PAIRS, seed=200), again=[PYTORCH])
+    )
+    assert gone.status == "passed"
+    assert found(gone)[PYTORCH].outcome == "not confirmed"
+
+
+def test_a_slow_down_within_the_threshold_is_a_warning(tmp_path: Path) -> None:
+    judgement = judge(compared(tmp_path, side(), side({"jax jit": 1.05}, seed=100)))
+    assert judgement.status == "passed"
+    assert found(judgement)[CELLS[1]].outcome == "perhaps worse"
+    assert [f.cell for f in judgement.findings if f.warns] == [CELLS[1]]
+
+
+def test_a_threshold_is_taken_at_its_word(tmp_path: Path) -> None:
+    head = side({"jax jit": 1.10}, seed=100)
+    finer = judge(compared(tmp_path / "finer", side(), head, threshold=0.05))
+    assert finer.to_confirm == (CELLS[1],)
+    assert not judge(compared(tmp_path / "as it is", side(), head)).to_confirm
+
+
+def test_a_speed_up_is_reported(tmp_path: Path) -> None:
+    judgement = judge(compared(tmp_path, side(), side({"keras fit": 0.9}, seed=100)))
+    assert judgement.status == "passed"
+    assert found(judgement)[CELLS[2]].outcome == "better"
+
+
+def test_noise_is_undecided_and_never_a_failure(tmp_path: Path) -> None:
+    folder = compared(tmp_path, side(noise=0.5), side({"jax jit": 1.2}, seed=100, noise=0.5))
+    assert judge(folder).status == "undecided"
+    assert main([str(folder)]) == 0
+    assert main([str(folder), "--strict"]) == 1
+
+
+def test_a_run_that_tells_a_state_from_itself_says_nothing_of_time(tmp_path: Path) -> None:
+    head = side({"jax jit": 1.5}, seed=100, twin=0.12)
+    judgement = judge(compared(tmp_path, side(), head, sentinel=PYTORCH))
+    assert judgement.status == "undecided"
+    assert not judgement.to_confirm
+    assert {f.outcome for f in found(judgement).values()} == {"undecided"}
+    assert {f.outcome for f in found(judgement, "host memory").values()} == {"no difference"}
+
+
+def test_the_threshold_is_never_finer_than_the_run_can_tell(tmp_path: Path) -> None:
+    head = side({"jax jit": 1.15}, seed=100, twin=0.1, noise=0.15)
+    judgement = judge(compared(tmp_path, side(), head, sentinel=PYTORCH, threshold=0.01))
+    assert judgement.resolution is not None
+    assert judgement.threshold > 2 * judgement.resolution
+    assert judgement.threshold > 0.05
+
+
+def test_a_difference_too_small_to_be_felt_is_no_failure(tmp_path: Path) -> None:
+    judgement = judge(
+        compared(tmp_path, side(step=1e-4), side({"jax jit": 1.4}, seed=100, step=1e-4))
+    )
+    assert found(judgement)[CELLS[1]].outcome == "perhaps worse"
+    assert not judgement.to_confirm
+
+
+def test_memory_accuracy_and_compilations_are_judged_too(tmp_path: Path) -> None:
+    def larger(chunks: tuple[Chunk, ...]) -> Regression:
+        return measured(chunks, host=460 * MIB)
+
+    def wrong(chunks: tuple[Chunk, ...]) -> Regression:
+        return measured(chunks, accuracy=0.08)
+
+    def compiled(chunks: tuple[Chunk, ...]) -> Regression:
+        return measured(chunks, compilations=3)
+
+    for metric, of in (("host memory", larger), ("accuracy", wrong), ("compilations", compiled)):
+        head = side(seed=100, of=of) + side(seed=200, first=PAIRS, of=of)
+        base = side() + side(first=PAIRS)
+        judgement = judge(compared(tmp_path / metric, base, head, again=CELLS))
+        assert judgement.status == "failed"
+        outcomes = {(f.metric, f.outcome) for f in judgement.findings}
+        assert (metric, "worse") in outcomes
+        assert {m for m, outcome in outcomes if outcome != "no difference"} == {metric}
+        better = judge(compared(tmp_path / f"no {metric}", head, base, again=CELLS))
+        assert better.status == "passed"
+        assert (metric, "better") in {(f.metric, f.outcome) for f in better.findings}
+
+
+def test_what_nobody_counts_is_not_judged(tmp_path: Path) -> None:
+    def uncounted(chunks: tuple[Chunk, ...]) -> Regression:
+        return measured(chunks, compilations=None)
+
+    judgement = judge(compared(tmp_path, side(of=uncounted), side(seed=100, of=uncounted)))
+    assert not found(judgement, "compilations")
+
+
+def failed(record: Record) -> Record:
+    return replace(
+        record,
+        status="error",
+        message="RuntimeError: <no> | such thing",
+        certificate=None,
+        measurement=None,
+    )
+
+
+def test_processes_that_fail_in_the_head_only_are_a_failure(tmp_path: Path) -> None:
+    head = [
+        failed(record) if record.trial.framework == "jax" and record.trial.block % 2 else record
+        for record in side(seed=100)
+    ]
+    judgement = judge(compared(tmp_path, side(), head))
+    assert judgement.status == "failed"
+    (failure,) = (f for f in judgement.findings if f.fails)
+    assert (failure.cell, failure.metric) == (CELLS[1], "failures")
+    assert found(judgement)[CELLS[1]].outcome == "undecided"
+
+
+def test_what_fails_in_both_is_undecided(tmp_path: Path) -> None:
+    broken = [failed(r) if r.trial.framework == "jax" else r for r in side()]
+    judgement = judge(compared(tmp_path, broken, broken))
+    assert judgement.status == "undecided"
+    assert found(judgement)[CELLS[1]].reason == "no pair of processes is left"
+
+
+def test_a_head_that_computes_something_else_is_a_failure(tmp_path: Path) -> None:
+    head = [record for record in side(seed=100) if record.trial.framework != "jax"]
+    folder = compared(tmp_path, side(), head)
+    proof = folder / "head" / "proof"
+    proof.mkdir()
+    for record in side(seed=100)[: len(ARMS)]:
+        append_record(proof, failed(record) if record.trial.framework == "jax" else record)
+    judgement = judge(folder)
+    (failure,) = (f for f in judgement.findings if f.fails)
+    assert (failure.cell, failure.metric) == (CELLS[1], "equivalence")
+    assert CELLS[1] not in found(judgement)
+
+
+def test_trials_that_the_machine_disturbed_are_left_out(tmp_path: Path) -> None:
+    def stolen(record: Record) -> Record:
+        assert record.measurement is not None
+        result = record.measurement.result
+        assert isinstance(result, Regression)
+        timed = tuple(replace(chunk, stolen=chunk.wall) for chunk in result.timed)
+        measurement = replace(record.measurement, result=replace(result, timed=timed))
+        return replace(record, measurement=measurement)
+
+    head = [
+        stolen(record) if record.trial.framework == "jax" and record.trial.block < 6 else record
+        for record in side(seed=100)
+    ]
+    judgement = judge(compared(tmp_path, side(), head))
+    jax = found(judgement)[CELLS[1]]
+    assert (jax.outcome, jax.pairs) == ("undecided", 6)
+
+
+def test_stored_records_serve_for_every_round_and_are_said_to_be_weaker(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = side({"jax jit": 1.3}, seed=100) + side({"jax jit": 1.3}, seed=200, first=PAIRS)
+    folder = compared(tmp_path, side(), head, again=[CELLS[1]], kind="stored")
+    assert main([str(folder)]) == 1
+    assert "a weaker comparison" in " ".join(capsys.readouterr().out.split())
+    assert found(judge(folder))[CELLS[1]].outcome == "worse"
+
+
+def junit_cases(folder: Path) -> dict[tuple[str, str], list[Any]]:
+    """What a reader of JUnit's files finds: class and name, and how it ended; nothing if well."""
+    read = JUnitXml.fromfile(str(folder / JUNIT))
+    (suite,) = read
+    cases = {(case.classname, case.name): case.result for case in suite}
+    assert (read.tests, suite.tests) == (len(cases), len(cases))
+    assert suite.failures == sum(isinstance(r, Failure) for of in cases.values() for r in of)
+    return cases
+
+
+def test_it_is_written_for_people_programs_and_whatever_shows_tests(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slower = {"pytorch eager": 1.3}
+    head = side(slower, seed=100, twin=0.13) + side(slower, first=PAIRS, seed=200)
+    folder = compared(tmp_path, side() + side(first=PAIRS), head, again=[PYTORCH], sentinel=PYTORCH)
+    assert main([str(folder)]) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "failed, because of listing1 pytorch eager (time per step)" in printed
+    page = (folder / PAGE).read_text()
+    assert page.startswith("# Regressions: failed\n")
+    (row,) = (line for line in page.splitlines() if "pytorch (eager) | time per step" in line)
+    assert "| worse |" in row
+    summary = json.loads((folder / SUMMARY).read_text())
+    assert summary["status"] == "failed"
+    assert {row["outcome"] for row in summary["findings"]} == {"worse", "no difference"}
+    cases = junit_cases(folder)
+    assert len(cases) == len(summary["findings"])
+    (name,) = (name for name, results in cases.items() if results)
+    assert name == ("regress.listing1", "pytorch eager: time per step")
+    assert [type(result) for result in cases[name]] == [Failure]
+
+
+def test_texts_from_outside_stay_texts(tmp_path: Path) -> None:
+    head = [failed(r) if r.trial.framework == "jax" else r for r in side(seed=100)]
+    folder = compared(tmp_path, side(), head)
+    assert main([str(folder)]) == 1
+    page = (folder / PAGE).read_text()
+    assert r"\<no\> \| such thing" in page
+    (result,) = junit_cases(folder)["regress.listing1", "jax jit: failures"]
+    assert "<no> | such thing" in result.message
+
+
+def test_cells_to_confirm_are_all_that_is_printed_when_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = compared(tmp_path, side(), side({"jax jit": 1.3}, seed=100))
+    assert main([str(folder), "--confirm"]) == 0
+    assert json.loads(capsys.readouterr().out) == [asdict(CELLS[1])]
+    assert not (folder / PAGE).exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "holds no comparison"),
+        ("{", "cannot be used"),
+        ('{"schema": 3}', "cannot be used (at "),
+        ("null", "of another version"),
+    ],
+)
+def test_what_is_no_comparison_is_one_line(
+    tmp_path: Path, content: str | None, problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        (tmp_path / COMPARISON).write_text(content)
+    assert main([str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert problem in said
+    assert len(said.splitlines()) == 1
