@@ -130,6 +130,10 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
     session.run("mypy", "--config-file", "impls/mypy.ini", "impls", "tests/adding/plain")
     session.run("lint-imports")
+    # actionlint cannot be locked: its package fetches the program when it is installed.
+    workflows = sorted(map(str, Path(".github/workflows").glob("*.yml")))
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("zizmor", "--offline", "--quiet", *workflows)
 
 
 @nox.session(default=False)

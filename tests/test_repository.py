@@ -125,3 +125,23 @@ def test_no_file_of_the_project_is_large_or_names_this_machine() -> None:
         content = path.read_bytes()
         assert len(content) < 2_000_000, name
         assert str(ROOT).encode() not in content, name
+
+
+def test_workflows_pin_what_they_use_and_run_the_readmes_second_command() -> None:
+    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    assert [path.name for path in workflows] == ["ci.yml", "regress.yml"]
+    for path in workflows:
+        used = re.findall(r"uses: (.*)", path.read_text())
+        assert used
+        assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", use) for use in used)
+    _, second, *_ = (block.strip() for block in code_blocks("README.md"))
+    setup, tests = second.rsplit(" && ", 1)
+    ci = workflows[0].read_text()
+    assert f"run: {setup}\n" in ci
+    assert f"run: {tests}\n" in ci
+
+
+def test_pre_commit_has_the_locked_ruff() -> None:
+    (locked,) = re.findall(r"^ruff==\S+", (ROOT / "locks" / "lint.txt").read_text(), re.MULTILINE)
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    assert set(re.findall(r"ruff==[^\]\s]+", hooks)) == {locked}
