@@ -82,7 +82,8 @@ ORDINARY = (
     *("training", "inference", "startup", "sweep", "memory", "energy", "pipeline"),
     "mistakes",
 )
-"""Scenarios of these tables. The others measure the suite itself (``report.calibration``)."""
+"""Scenarios of these tables. Of the others one is for comparing two states of the code
+(``report.regressions``), the rest measure the suite itself (``report.calibration``)."""
 
 MOST_DISCARDED = 0.20
 """Share of the timed trials that may be discarded without a warning."""
