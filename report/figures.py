@@ -294,8 +294,9 @@ def _base(values: Rows, x: str, y: str, across: str, up: str, scales: Scales = L
         x=alt.X(f"{x}:Q", title=across, scale=scales[0]),
         y=alt.Y(f"{y}:Q", title=up, scale=scales[1]),
         color=alt.Color("framework:N", scale=_scale(_colours(frameworks)), title=None),
-        strokeDash=alt.StrokeDash("mode:N", title=None),
-        shape=alt.Shape("mode:N", title=None),
+        # One legend for both, in a grey that is seen on light and on dark.
+        strokeDash=alt.StrokeDash("mode:N", legend=None),
+        shape=alt.Shape("mode:N", title=None, legend=alt.Legend(symbolFillColor="#888888")),
         detail="arm:N",
         tooltip=["arm:N", f"{x}:Q", f"{y}:Q"],
     )
