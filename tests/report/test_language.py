@@ -65,8 +65,9 @@ def test_places_that_differ_are_an_error() -> None:
         Pattern("{a} and {b}", "{a}")
 
 
-def test_the_reference_run_is_translated(untranslated: Untranslated) -> None:
-    assert untranslated(REFERENCE) == set()
+@pytest.mark.parametrize("name", ["pipelines", "quick"])
+def test_the_reference_runs_are_translated(untranslated: Untranslated, name: str) -> None:
+    assert untranslated(REFERENCE / name) == set()
 
 
 @pytest.mark.parametrize("scenario", get_args(Scenario))
