@@ -11,7 +11,7 @@ from typing import get_args
 from rich.console import Console
 
 from bench import code, environments, machine, plan, reference, runner, sources
-from bench.arguments import Parser, add_allocator, check_allocator, chosen, run_folder
+from bench.arguments import Parser, add_allocator, check_allocator, chosen
 from bench.contract import Device, Implementation, Scenario, Trial
 from bench.data import open_dataset
 from bench.enlarge import enlarge
@@ -132,7 +132,7 @@ def start(options: argparse.Namespace, console: Console) -> int:
         raise UserError(f"--seed {options.seed}: must not be negative")
     workloads = chosen("workload", options.workload or profile.workloads, WORKLOADS)
     arms = _arms(options, profile, device, console)
-    folder = run_folder(options.out, options.profile)
+    folder = plan.run_folder(options.out, options.profile)
 
     prepared = sources.prepare(
         options.dataset, cache=sources.default_cache(), report=lambda line: _say(console, line)

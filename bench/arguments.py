@@ -3,15 +3,10 @@
 import argparse
 import platform
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import NoReturn, get_args
 
-from bench.code import ROOT
 from bench.contract import Allocator
 from bench.errors import UserError
-
-RUNS = ROOT / "results" / "runs"
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,17 +15,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise ``UserError`` in the place of printing the usage and exiting."""
         raise UserError(f"{message}; --help explains every option")
-
-
-def run_folder(wanted: Path | None, kind: str) -> Path:
-    """The folder of a new run: ``wanted``, or one among ``RUNS`` that is named after ``kind``.
-
-    Raises ``UserError`` where something is in it.
-    """
-    folder = wanted or RUNS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{kind}"
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"--out {folder} exists; name another folder, or --resume {folder}")
-    return folder
 
 
 def add_allocator(to: argparse.ArgumentParser) -> None:

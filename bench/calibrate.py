@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import code, duel, environments, machine, plan, reference, runner, sources
-from bench.arguments import Parser, add_allocator, check_allocator, run_folder
+from bench.arguments import Parser, add_allocator, check_allocator
 from bench.contract import Implementation, Scenario, Trial
 from bench.data import DatasetInfo, open_dataset
 from bench.errors import UserError
@@ -127,7 +127,7 @@ def start(options: argparse.Namespace) -> Path:
     for name in options.framework or ():
         if name not in known:
             raise UserError(f"unknown framework {name!r}; there are: {', '.join(known)}")
-    folder = run_folder(options.out, "calibrate")
+    folder = plan.run_folder(options.out, "calibrate")
     prepared = sources.prepare("synthetic", cache=sources.default_cache(), report=lambda _: None)
     dataset = open_dataset(prepared).info
     chosen = {name: known[name] for name in options.framework or known}

@@ -6,12 +6,14 @@ import random
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from bench import files
+from bench.code import ROOT
 from bench.contract import (
     BASELINE,
     TWIN,
@@ -28,6 +30,7 @@ from bench.records import RECORDS, SCHEMA, Code, Machine
 from bench.workloads import WORKLOADS, shortened
 
 PLAN = "plan.json"
+RUNS = ROOT / "results" / "runs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +196,17 @@ def extended(plan: Plan, blocks: int) -> Plan:
                 for trial in generator.sample(own, len(own))
             ]
     return replace(plan, trials=(*plan.trials, *more))
+
+
+def run_folder(wanted: Path | None, kind: str) -> Path:
+    """The folder of a new run: ``wanted``, or one among ``RUNS`` that is named after ``kind``.
+
+    Raises ``UserError`` where something is in it.
+    """
+    folder = wanted or RUNS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{kind}"
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"--out {folder} exists; name another folder, or --resume {folder}")
+    return folder
 
 
 def save(folder: Path, plan: Plan) -> None:

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from bench import code, environments, files, machine, plan, reference, runner, sources, states
-from bench.arguments import Parser, add_allocator, check_allocator, chosen, run_folder
+from bench.arguments import Parser, add_allocator, check_allocator, chosen
 from bench.certificate import Certificate
 from bench.comparison import COMPARISON, PAIRS, PROOF, Cell, Comparison, Kind, Round
 from bench.contract import BASELINE, TWIN, Device, Trial
@@ -104,7 +104,7 @@ def start(options: argparse.Namespace, console: Console) -> Path:
         raise UserError(f"--seed {options.seed}: must not be negative")
     check_allocator(options.allocator)
     # Absolute, because workers run in their state's tree.
-    folder = run_folder(options.out, "regress").resolve()
+    folder = plan.run_folder(options.out, "regress").resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with files.new_folder(folder) as unfinished:
         if kind == "stored":
