@@ -10,8 +10,6 @@ from functools import cache
 from importlib import import_module, util
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from bench.code import ROOT
 from bench.contract import Device, Implementation
 from bench.errors import UserError
@@ -36,6 +34,9 @@ def frameworks(root: Path = ROOT) -> dict[str, Implementation]:
 
 @cache
 def _told(root: Path) -> Mapping[str, Implementation]:
+    # Not at the top: where implementations are only examined, it is not installed.
+    from pydantic import TypeAdapter, ValidationError
+
     asked = subprocess.run(
         [sys.executable, "-P", "-m", "bench.outline"],
         cwd=root,
@@ -45,16 +46,13 @@ def _told(root: Path) -> Mapping[str, Implementation]:
         check=False,
     )
     try:
-        return _OUTLINE.validate_json(asked.stdout)
+        return TypeAdapter(dict[str, Implementation]).validate_json(asked.stdout)
     except ValidationError:
         said = " ".join(asked.stderr.split())[-200:]
         raise UserError(
             f"{root}: its implementations do not fit this harness ({said}); compare with a state "
             "that they fit"
         ) from None
-
-
-_OUTLINE = TypeAdapter(dict[str, Implementation])
 
 
 def requirements(framework: str, device: Device, environment: str = "", root: Path = ROOT) -> Path:
