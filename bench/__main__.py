@@ -10,12 +10,13 @@ from typing import get_args
 
 from rich.console import Console
 
-from bench import code, environments, machine, plan, reference, runner, sources
+from bench import code, environments, machine, plan, runner, sources
 from bench.arguments import Parser, add_allocator, check_allocator, chosen
-from bench.contract import Device, Implementation, Scenario, Trial
+from bench.contract import Device, Implementation, Scenario
 from bench.data import open_dataset
 from bench.enlarge import enlarge
 from bench.errors import UserError
+from bench.progress import say
 from bench.records import SCHEMA
 from bench.workloads import WORKLOADS
 
@@ -135,7 +136,7 @@ def start(options: argparse.Namespace, console: Console) -> int:
     folder = plan.run_folder(options.out, options.profile)
 
     prepared = sources.prepare(
-        options.dataset, cache=sources.default_cache(), report=lambda line: _say(console, line)
+        options.dataset, cache=sources.default_cache(), report=lambda line: say(console, line)
     )
     dataset = open_dataset(prepared).info
     trials = plan.trials(
@@ -171,7 +172,7 @@ def start(options: argparse.Namespace, console: Console) -> int:
         budget=None if options.precision is None else 60 * options.budget,
     )
     _enlarge(planned, console)
-    pythons, references = _pythons(planned, console), _references(planned, console)
+    pythons, references = _needed(planned, console)
     folder.mkdir(parents=True, exist_ok=True)
     plan.save(folder, planned)
     return _carry_out(folder, planned, pythons, references, console)
@@ -182,7 +183,7 @@ def resume(options: argparse.Namespace, console: Console) -> int:
     planned = plan.load(options.resume)
     runner.check_unchanged(planned)
     _enlarge(planned, console)
-    pythons, references = _pythons(planned, console), _references(planned, console)
+    pythons, references = _needed(planned, console)
     return _carry_out(options.resume, planned, pythons, references, console)
 
 
@@ -194,7 +195,7 @@ def _carry_out(
     console: Console,
 ) -> int:
     trials = planned.trials
-    _say(
+    say(
         console,
         f"{folder}: {len(trials)} trials on {trials[0].device}, {trials[0].threads} thread(s), "
         f"data set {planned.dataset.name}",
@@ -204,11 +205,11 @@ def _carry_out(
         while (extended := _more(folder, planned)) is not planned:
             planned = extended
             plan.save(folder, planned)
-            _say(console, f"not precise enough yet: {len(planned.trials)} trials in all")
+            say(console, f"not precise enough yet: {len(planned.trials)} trials in all")
             counts.update(runner.execute(folder, planned, pythons, references, console))
     except KeyboardInterrupt:
         kept, wanted = len(plan.recorded(folder)), len(planned.trials)
-        _say(
+        say(
             console,
             f"interrupted; {kept} of {wanted} trials are kept. "
             f"Continue with: nox -s bench -- --resume {folder}",
@@ -241,30 +242,16 @@ def _enlarge(planned: plan.Plan, console: Console) -> None:
     data = open_dataset(Path(planned.dataset_folder))
     wanted = {(trial.source, trial.images) for trial in planned.trials if trial.source}
     for source, images in sorted(wanted):
-        enlarge(data, source, images, lambda line: _say(console, line))
+        enlarge(data, source, images, lambda line: say(console, line))
 
 
-def _pythons(planned: plan.Plan, console: Console) -> runner.Pythons:
-    """The interpreter of every arm of the plan."""
+def _needed(planned: plan.Plan, console: Console) -> tuple[runner.Pythons, Mapping[str, Path]]:
+    """Interpreters by arm, and traces of the reference by workload."""
 
-    def python(trial: Trial) -> Path:
-        if planned.interpreter != "environments":
-            return Path(planned.interpreter)
-        return environments.environment(
-            trial.framework, trial.mode, trial.device, lambda line: _say(console, line)
-        )
+    def report(line: str) -> None:
+        say(console, line)
 
-    arms = {(trial.framework, trial.mode): trial for trial in planned.trials}
-    return {arm: python(trial) for arm, trial in arms.items()}
-
-
-def _references(planned: plan.Plan, console: Console) -> dict[str, Path]:
-    return {
-        workload.name: reference.trace(
-            workload, cache=sources.default_cache(), report=lambda line: _say(console, line)
-        )
-        for workload in {trial.workload for trial in planned.trials}
-    }
+    return runner.pythons(planned, report), runner.references(planned, report)
 
 
 def _profile(options: argparse.Namespace) -> plan.Profile:
@@ -316,17 +303,12 @@ def _arms(
     names = chosen("framework", options.framework, known)
     if options.interpreter == "current":
         names = _present(names, known, console, demanded=bool(options.framework))
-    if options.mode:
-        chosen("mode", options.mode, sorted({m for name in names for m in known[name].modes}))
-    arms = []
-    for name in names:
-        modes = known[name].modes
-        of = {"all": list(modes), "usual": known[name].usual(), "taught": known[name].usual()[:1]}
-        wanted = options.mode or of[profile.modes]
-        arms += [(name, mode) for mode in modes if mode in wanted and device in modes[mode].devices]
-    if not arms:
-        raise UserError(f"--mode {' '.join(options.mode)}: not on this device ({device})")
-    return arms
+
+    def unnamed(found: Implementation) -> list[str]:
+        usual = found.usual()
+        return {"all": list(found.modes), "usual": usual, "taught": usual[:1]}[profile.modes]
+
+    return environments.arms(names, options.mode, device, unnamed)
 
 
 def _present(
@@ -340,14 +322,10 @@ def _present(
         line = f"{name} cannot run in {sys.executable}: no module {', '.join(lacking)}"
         if demanded:
             raise UserError(f"{line}; install it or leave out --interpreter current")
-        _say(console, f"left out: {line}")
+        say(console, f"left out: {line}")
     if not present:
         raise UserError(f"{sys.executable} has none of the frameworks; install one")
     return present
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import code, duel, environments, machine, plan, reference, runner, sources
+from bench import code, duel, environments, machine, plan, runner, sources
 from bench.arguments import Parser, add_allocator, check_allocator
 from bench.contract import Implementation, Scenario, Trial
 from bench.data import DatasetInfo, open_dataset
 from bench.errors import UserError
+from bench.progress import say
 from bench.records import SCHEMA
 
 ARM = ("pytorch", "eager")
@@ -46,9 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 all ok, 1 some trials failed, 2 bad input, 130 interrupted."""
     console = Console(stderr=True)
 
-    def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-
     folder = Path()
     try:
         options = parser().parse_args(arguments)
@@ -58,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        say(f"interrupted. Continue with: nox -s calibrate -- --resume {folder}")
+        say(console, f"interrupted. Continue with: nox -s calibrate -- --resume {folder}")
         return 130
     reported = subprocess.run(
         [
@@ -68,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cwd=code.ROOT,
         check=False,
     )
-    say(f"report: {folder / REPORT}")
+    say(console, f"report: {folder / REPORT}")
     return 1 if failed or reported.returncode else 0
 
 
@@ -196,31 +194,25 @@ def beside(
 def carry_out(folder: Path, console: Console) -> bool:
     """Do what the run in ``folder`` lacks; whether a trial failed. Raises ``UserError``."""
 
-    def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    def report(line: str) -> None:
+        say(console, line)
 
     planned = plan.load(folder)
     runner.check_unchanged(planned)
     rounds, budget = _given(folder)
-    arms = {(trial.framework, trial.mode): trial for trial in planned.trials}
-    pythons = {
-        arm: environments.environment(*arm, trial.device, say) for arm, trial in arms.items()
-    }
-    workloads = {trial.workload for trial in planned.trials}
-    cache = sources.default_cache()
-    traces = {of.name: reference.trace(of, cache=cache, report=say) for of in workloads}
-    say(f"{folder}: {len(planned.trials)} trials, and {rounds} rounds against other tools")
-    counts = runner.execute(folder, planned, pythons, traces, console)
+    pythons, references = runner.pythons(planned, report), runner.references(planned, report)
+    report(f"{folder}: {len(planned.trials)} trials, and {rounds} rounds against other tools")
+    counts = runner.execute(folder, planned, pythons, references, console)
     if rounds:
         against = duel.Duel(
             rounds=rounds,
             budget=budget,
             seed=planned.seed,
             allocator=planned.trials[0].allocator,
-            python=duel.python(say),
+            python=duel.python(report),
             cpus=runner.worker_cpus(1),
         )
-        duel.measure(folder, against, say)
+        duel.measure(folder, against, report)
     return bool(set(counts) - {"ok"})
 
 

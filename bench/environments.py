@@ -5,11 +5,12 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module, util
 from pathlib import Path
 
+from bench.arguments import chosen
 from bench.code import ROOT
 from bench.contract import Device, Implementation
 from bench.errors import UserError
@@ -53,6 +54,30 @@ def _told(root: Path) -> Mapping[str, Implementation]:
             f"{root}: its implementations do not fit this harness ({said}); compare with a state "
             "that they fit"
         ) from None
+
+
+def arms(
+    names: Sequence[str],
+    modes: Sequence[str] | None,
+    device: Device,
+    unnamed: Callable[[Implementation], Sequence[str]],
+) -> list[tuple[str, str]]:
+    """Framework and mode, of frameworks ``names``: the ``modes`` that are named, on ``device``.
+
+    Where none is named, those that ``unnamed`` gives. Raises ``UserError`` for modes that there are
+    not, and where nothing is left.
+    """
+    known = {name: frameworks()[name] for name in names}
+    chosen("mode", modes, sorted({mode for found in known.values() for mode in found.modes}))
+    found = [
+        (name, mode)
+        for name, of in known.items()
+        for mode in of.modes
+        if mode in (modes or unnamed(of)) and device in of.modes[mode].devices
+    ]
+    if not found:
+        raise UserError(f"--mode {' '.join(modes or ())}: not on this device ({device})")
+    return found
 
 
 def requirements(framework: str, device: Device, environment: str = "", root: Path = ROOT) -> Path:

@@ -13,6 +13,11 @@ from bench.launch import Outcome
 from bench.records import Training
 
 
+def say(console: Console, line: str) -> None:
+    """Print a line as it is, however long: no markup, no colours."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 class RunProgress:
     """Shows a run's progress on a terminal; elsewhere only the line of each finished trial.
 

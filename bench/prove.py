@@ -16,6 +16,7 @@ from bench import certificate, environments, machine, reference, sources
 from bench.contract import Device, Precision
 from bench.errors import UserError
 from bench.launch import Outcome, launch
+from bench.progress import say
 from bench.runner import worker_cpus
 from bench.workloads import WORKLOADS, Workload
 
@@ -146,27 +147,27 @@ def prove(
 ) -> Outcome:
     """Run one case in a process of its framework's environment; raises ``UserError``."""
 
-    def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False)
+    def report(line: str) -> None:
+        say(console, line)
 
     if case.precision == "tf32" and device == "cpu":
         raise UserError("tf32 is a way of GPUs to multiply; on a CPU use fp32 or bf16")
     steps = STEPS[case.precision]
-    trace = reference.trace(workload, cache=sources.default_cache(), report=say, steps=steps)
+    trace = reference.trace(workload, cache=sources.default_cache(), report=report, steps=steps)
     trial = certificate.trial(
         case.framework, case.mode, workload, case.precision, device=device, threads=threads
     )
     with tempfile.TemporaryDirectory() as folder:
         outcome = launch(
             trial,
-            python=environments.environment(case.framework, case.mode, device, say),
+            python=environments.environment(case.framework, case.mode, device, report),
             worker=("bench.proof", str(trace), str(steps), str(nudges)),
             cpus=worker_cpus(threads),
             timeout=TIMEOUT,
             log=Path(folder, "log"),
             tick=lambda: None,
         )
-    say(f"{' '.join(case)}: {outcome.status} ({outcome.seconds:.0f} s)")
+    report(f"{' '.join(case)}: {outcome.status} ({outcome.seconds:.0f} s)")
     return outcome
 
 

@@ -267,10 +267,8 @@ class Regression:
     """What two states of the code are compared by."""
 
     timed: tuple[Chunk, ...]
-    loss: float | None
-    """Mean loss of the steps of the last chunk; None when it is no finite number."""
     accuracy: float
-    """Share of the test images classified correctly after it, 0..1."""
+    """Share of the test images classified correctly after the last chunk, 0..1."""
     compilations: int | None
     """Of the training step, since the process began; None where nobody counts."""
     peak_host_bytes: int | None

@@ -10,20 +10,21 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
-from bench import code, environments, files, machine, plan, reference, runner, sources, states
+from bench import code, environments, files, machine, plan, runner, sources, states
 from bench.arguments import Parser, add_allocator, check_allocator, chosen
 from bench.certificate import Certificate
 from bench.comparison import COMPARISON, PAIRS, PROOF, Cell, Comparison, Kind, Round
 from bench.contract import BASELINE, TWIN, Device, Trial
 from bench.data import DatasetInfo, open_dataset
 from bench.errors import UserError
+from bench.progress import say
 from bench.records import RECORDS, SCHEMA
 from bench.workloads import WORKLOADS
 
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        _say(console, f"interrupted. Continue with: nox -s regress -- --resume {folder}")
+        say(console, f"interrupted. Continue with: nox -s regress -- --resume {folder}")
         return 130
 
 
@@ -145,13 +146,13 @@ def _write_states(kind: Kind, options: argparse.Namespace, folder: Path, console
         if lacking := states.lacks(base, *arm, device):
             if named:
                 raise UserError(f"{base.what} {lacking}; leave it out")
-            _say(console, f"left out: {base.what} {lacking}")
+            say(console, f"left out: {base.what} {lacking}")
             arms.remove(arm)
     if not arms:
         raise UserError(f"{base.what} has none of what is to be compared; name another base")
     workloads = chosen("workload", options.workload or [WORKLOAD], WORKLOADS)
     prepared = sources.prepare(
-        options.dataset, cache=sources.default_cache(), report=lambda line: _say(console, line)
+        options.dataset, cache=sources.default_cache(), report=lambda line: say(console, line)
     )
     dataset = open_dataset(prepared).info
     trials = _trials(arms, workloads, options, dataset, device)
@@ -235,7 +236,7 @@ def _write_stored(options: argparse.Namespace, folder: Path) -> None:
             head=head.what,
             base_run=str(run),
             head_run=f"head/{PAIRS}",
-            pairs=len({trial.block for trial in trials}),
+            pairs=max(trial.block for trial in trials) + 1,
             threshold=options.threshold,
             sentinel=None,
             harness_differs=states.harness_differs(stored.code.commit or ""),
@@ -271,8 +272,8 @@ class Side:
 def measure(folder: Path, console: Console) -> None:
     """Do what the comparison in ``folder`` lacks. Raises ``UserError``."""
 
-    def say(line: str) -> None:
-        _say(console, line)
+    def report(line: str) -> None:
+        say(console, line)
 
     comparison = _load(folder)
     sides = _sides(folder, comparison)
@@ -282,8 +283,8 @@ def measure(folder: Path, console: Console) -> None:
     if open_dataset(Path(head.plan.dataset_folder)).info != head.plan.dataset:
         raise UserError(f"the data set of {folder} has changed; compare anew")
     # Both sides' first, so that nothing is installed while anything is timed.
-    pythons = {name: _pythons(side, say) for name, side in sides.items()}
-    traces = _traces(head.plan, say)
+    pythons = {name: runner.pythons(side.plan, report, side.root) for name, side in sides.items()}
+    traces = runner.references(head.plan, report)
     proven = {name: _prove(side, pythons[name], traces, console) for name, side in sides.items()}
     _refuse_unproven(comparison, proven.get("base", {}))
     sides = {name: _with_steps(side, proven.values()) for name, side in sides.items()}
@@ -296,7 +297,7 @@ def measure(folder: Path, console: Console) -> None:
 
     carry_out()
     if len(comparison.rounds) == 1 and (cells := _to_confirm(folder)):
-        say(f"once more, to be sure: {', '.join(map(str, cells))}")
+        report(f"once more, to be sure: {', '.join(map(str, cells))}")
         second = Round(first=comparison.pairs, cells=cells)
         sides = {name: _extended(side, comparison, cells) for name, side in sides.items()}
         # Last, so that a plan is there for every round that is known of.
@@ -336,23 +337,6 @@ def _sides(folder: Path, comparison: Comparison) -> dict[str, Side]:
             plan=plan.load(folder / name / PAIRS),
         )
         for name in measured
-    }
-
-
-def _pythons(side: Side, say: Callable[[str], None]) -> runner.Pythons:
-    arms = {(trial.framework, trial.mode): trial.device for trial in side.plan.trials}
-    if side.plan.interpreter != "environments":
-        return dict.fromkeys(arms, Path(side.plan.interpreter))
-    return {
-        arm: environments.environment(*arm, device, say, side.root) for arm, device in arms.items()
-    }
-
-
-def _traces(planned: plan.Plan, say: Callable[[str], None]) -> dict[str, Path]:
-    cache = sources.default_cache()
-    return {
-        workload.name: reference.trace(workload, cache=cache, report=say)
-        for workload in {trial.workload for trial in planned.trials}
     }
 
 
@@ -536,19 +520,8 @@ def _trials(
 
 def _arms(options: argparse.Namespace, device: Device) -> list[tuple[str, str]]:
     """Framework and mode: those named, or what each tutorial teaches. Raises ``UserError``."""
-    known = environments.frameworks()
-    names = chosen("framework", options.framework, known)
-    if options.mode:
-        chosen("mode", options.mode, sorted({mode for name in names for mode in known[name].modes}))
-    arms = [
-        (name, mode)
-        for name in names
-        for mode, found in known[name].modes.items()
-        if mode in (options.mode or known[name].usual()[:1]) and device in found.devices
-    ]
-    if not arms:
-        raise UserError(f"--mode {' '.join(options.mode or ())}: not on this device ({device})")
-    return arms
+    names = chosen("framework", options.framework, environments.frameworks())
+    return environments.arms(names, options.mode, device, lambda found: found.usual()[:1])
 
 
 def _environment(arms: Sequence[tuple[str, str]]) -> str:
@@ -585,10 +558,6 @@ def _load(folder: Path) -> Comparison:
 
 
 _COMPARISON = TypeAdapter(Comparison)
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import code, machine
+from bench import code, environments, machine, reference, sources
 from bench.certificate import Certificate
 from bench.contract import Trial
 from bench.data import open_dataset
@@ -37,6 +37,28 @@ def check_unchanged(plan: Plan) -> None:
         )
     if open_dataset(Path(plan.dataset_folder)).info != plan.dataset:
         raise UserError(f"the data set of {plan.run} has changed; start a new run")
+
+
+def pythons(plan: Plan, report: Callable[[str], None], root: Path = code.ROOT) -> Pythons:
+    """The interpreter of every arm of ``plan``, of environments that the tree ``root`` locks.
+
+    They are made where they are missing; ``report`` gets a line before. Raises ``UserError``.
+    """
+    arms = {(trial.framework, trial.mode): trial.device for trial in plan.trials}
+    if plan.interpreter != "environments":
+        return dict.fromkeys(arms, Path(plan.interpreter))
+    return {
+        arm: environments.environment(*arm, device, report, root) for arm, device in arms.items()
+    }
+
+
+def references(plan: Plan, report: Callable[[str], None]) -> dict[str, Path]:
+    """The reference's trace of every workload of ``plan``, computed where there is none yet."""
+    cache = sources.default_cache()
+    return {
+        workload.name: reference.trace(workload, cache=cache, report=report)
+        for workload in {trial.workload for trial in plan.trials}
+    }
 
 
 def worker_cpus(threads: int) -> list[int]:

@@ -15,7 +15,6 @@ feels the machine's other tenants. But it is another quantity, so it decides onl
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from math import copysign
 from typing import Literal
 
 import numpy as np
@@ -37,7 +36,7 @@ from report.decisions import (
     verdict,
 )
 from report.processes import Process, Processes, medians
-from report.statistics import Interval, log_ratios, paired_interval, paired_p
+from report.statistics import Interval, log_ratios, p_beyond, paired_interval, paired_p
 
 SENTINEL_CONFIDENCE = 0.99
 
@@ -229,7 +228,13 @@ def arm_of(trials: pd.DataFrame) -> Arm:
 def _verdicts(family: Sequence[tuple[Measure, Guards]], margin: Margin) -> list[Verdict]:
     """Decide a family of claims, each held to the confidence that Holm asks of it."""
     beyond = holm_confidences(
-        np.array([_p_beyond(measure, margin) for measure, _ in family]), 1 - SUPERIORITY
+        np.array(
+            [
+                p_beyond(measure.differences, measure.interval().estimate, margin.limit)
+                for measure, _ in family
+            ]
+        ),
+        1 - SUPERIORITY,
     )
     within = holm_confidences(
         np.array([_p_within(measure, margin) for measure, _ in family]), 1 - EQUIVALENCE
@@ -257,14 +262,6 @@ def _verdicts(family: Sequence[tuple[Measure, Guards]], margin: Margin) -> list[
             )
         )
     return found
-
-
-def _p_beyond(measure: Measure, margin: Margin) -> float:
-    """Of no more than the margin, two-sided: small where the effect lies beyond it."""
-    estimate = measure.interval().estimate
-    if abs(estimate) <= margin.limit:
-        return 1.0
-    return paired_p(measure.differences, copysign(margin.limit, estimate))
 
 
 def _p_within(measure: Measure, margin: Margin) -> float:

@@ -15,14 +15,13 @@ import pandas as pd
 
 from bench import files
 from bench.errors import UserError
-from bench.records import Regression
 from report.figures import course
 from report.html import chart_texts, drawing, grid, templates
 from report.language import Catalogue
 from report.load import Run, load_run
-from report.processes import described, find_in_turns, find_processes
+from report.processes import described, find_steps
 from report.statistics import paired_interval
-from report.tables.columns import ARM, WORKLOAD, Column, Table, spread, text, with_interval
+from report.tables.columns import ARM, WORKLOAD, Column, Table, limits, spread, text, with_interval
 from report.text import plain
 
 PLACE = (
@@ -67,11 +66,7 @@ def measured(run: Run) -> pd.DataFrame:
     ``seconds``, ``seconds_low`` and ``seconds_high`` are the Hodges-Lehmann estimate over its
     ``processes`` and the interval at 95% (``report.statistics.paired_interval``), of logarithms.
     """
-    processes = {
-        **find_processes(run),
-        **find_in_turns(run, "regression", Regression)["timed"],
-    }
-    trials = described(run, processes)
+    trials = described(run, find_steps(run))
     counting = trials[
         trials["step_seconds"].notna() & (trials["discarded"] == "") & (trials["label"] == "")
     ]
@@ -84,13 +79,7 @@ def measured(run: Run) -> pd.DataFrame:
                 **dict(zip(keys, key, strict=True)),
                 "when": own["started"].min(),
                 "processes": len(own),
-                **dict(
-                    zip(
-                        spread("seconds"),
-                        np.exp([found.estimate, found.low, found.high]).tolist(),
-                        strict=True,
-                    )
-                ),
+                **limits("seconds", found.as_ratio()),
             }
         )
     return pd.DataFrame(rows, columns=pd.Index([*keys, "when", "processes", *spread("seconds")]))
@@ -111,14 +100,12 @@ def _places(points: pd.DataFrame) -> Iterator[dict[str, Any]]:
             course(f"{workload}: time per step", f"history-{workload}", _drawable(of))
             for workload, of in rows.groupby("workload")
         ]
-        of = {
-            name: str(value) for name, value in zip(PLACE, key, strict=True) if value == value
-        }  # not NaN
+        of = dict(zip(PLACE, key, strict=True))
+        names = ("device", "precision", "allocator", "cpu", "system", "gpu", "scenario")
         heading = [
             f"{of['dataset']} ({of['train_images']} images)",
-            *(of[name] for name in ("device", "precision", "allocator")),
             f"{of['threads']} thread(s)",
-            *(of[name] for name in ("cpu", "system", "gpu", "scenario") if name in of),
+            *(of[name] for name in names if isinstance(of[name], str)),  # there may be no GPU
         ]
         yield {
             "heading": heading,
@@ -135,11 +122,11 @@ def _drawable(rows: pd.DataFrame) -> pd.DataFrame:
     """In milliseconds; an interval without an end is not drawn."""
     shown = 1000 * rows[list(spread("seconds"))]
     bounded = np.isfinite(shown["seconds_high"]) & (shown["seconds_low"] > 0)
-    limits = shown.astype(object).where(bounded, None)
+    ends = shown.astype(object).where(bounded, None)
     return rows.assign(
         milliseconds=shown["seconds"],
-        low=limits["seconds_low"],
-        high=limits["seconds_high"],
+        low=ends["seconds_low"],
+        high=ends["seconds_high"],
         commit=rows["commit"].fillna("-"),
     )
 

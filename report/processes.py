@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.records import Result
+from bench.records import Regression, Result
 from report import steady
 from report.covariates import Covariates, discarded
 from report.frames import IN_TURNS
@@ -99,6 +99,11 @@ def find_inference(run: Run) -> dict[int, Process]:
     """Take every trial of inference as it is: nothing is compiled or learns while it is timed."""
     before = run.trials["calibration_before"].to_numpy()
     return {trial: _flat(own, before[trial]) for trial, own in _by_trial(run, "inference")}
+
+
+def find_steps(run: Run) -> dict[int, Process]:
+    """Steady steps of every trial that took some: of training, and for comparing two states."""
+    return find_processes(run) | find_in_turns(run, "regression", Regression)["timed"]
 
 
 def find_in_turns(run: Run, scenario: str, result: type[Result]) -> dict[str, dict[int, Process]]:

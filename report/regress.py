@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from math import exp, isfinite
+from math import exp
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -24,8 +24,19 @@ from bench.errors import UserError
 from report.console import console_table
 from report.markdown import escaped, rows_of
 from report.regressions import Finding, Judgement, Metric, judge
-from report.statistics import Interval
-from report.tables.columns import ARM, WORKLOAD, Cell, Column, Table, frame, ratio, spread, text
+from report.tables.columns import (
+    ARM,
+    WORKLOAD,
+    Cell,
+    Column,
+    Table,
+    as_json,
+    frame,
+    limits,
+    ratio,
+    spread,
+    text,
+)
 from report.text import plain
 
 PAGE = "regress.md"
@@ -139,35 +150,29 @@ def said(judgement: Judgement) -> str:
 
 def table(judgement: Judgement) -> Table:
     """A row for each finding."""
-    rows: list[dict[str, object]] = [
-        {
-            **asdict(finding.cell),
-            "metric": finding.metric,
-            "base": np.nan if finding.base is None else finding.base,
-            "head": np.nan if finding.head is None else finding.head,
-            **_interval("effect", finding.metric, finding.effect),
-            **_interval("wall", finding.metric, finding.wall),
-            "pairs": finding.pairs,
-            "outcome": finding.outcome,
-            "reason": plain(finding.reason),
-        }
-        for finding in judgement.findings
-    ]
-    return Table(key="regressions", title="Regressions", columns=COLUMNS, rows=frame(rows, COLUMNS))
+    return Table(
+        key="regressions",
+        title="Regressions",
+        columns=COLUMNS,
+        rows=frame([_row(finding) for finding in judgement.findings], COLUMNS),
+    )
 
 
-def _interval(key: str, metric: Metric, interval: Interval | None) -> dict[str, float]:
-    """An interval as it is shown: ratios of time and memory, of accuracy what the head has more."""
-    if interval is None:
-        return dict.fromkeys(spread(key), np.nan)
-    values = (interval.estimate, interval.low, interval.high)
-    if metric == "accuracy":
-        estimate, low, high = values
-        values = (0.0 - estimate, 0.0 - high, 0.0 - low)  # not -0.0
-    else:
-        with np.errstate(over="ignore"):
-            values = tuple(np.exp(values).tolist())
-    return dict(zip(spread(key), values, strict=True))
+def _row(finding: Finding) -> dict[str, object]:
+    """In base units; intervals are of ratios, of accuracy what the head has more."""
+    effect, wall = finding.effect, finding.wall
+    shown = effect and (-effect if finding.metric == "accuracy" else effect.as_ratio())
+    return {
+        **asdict(finding.cell),
+        "metric": finding.metric,
+        "base": np.nan if finding.base is None else finding.base,
+        "head": np.nan if finding.head is None else finding.head,
+        **limits("effect", shown),
+        **limits("wall", wall and wall.as_ratio()),
+        "pairs": finding.pairs,
+        "outcome": finding.outcome,
+        "reason": plain(finding.reason),
+    }
 
 
 def _value(metric: Metric, value: float) -> Cell:
@@ -217,24 +222,10 @@ def summary(judgement: Judgement) -> dict[str, Any]:
         "resolution": judgement.resolution,
         "void": judgement.void,
         "findings": [
-            {
-                **asdict(finding.cell),
-                "metric": finding.metric,
-                "outcome": finding.outcome,
-                "reason": finding.reason,
-                "pairs": finding.pairs,
-                "base": finding.base,
-                "head": finding.head,
-                **_finite(_interval("effect", finding.metric, finding.effect)),
-                **_finite(_interval("wall", finding.metric, finding.wall)),
-            }
+            {name: as_json(value) for name, value in _row(finding).items()}
             for finding in judgement.findings
         ],
     }
-
-
-def _finite(values: dict[str, float]) -> dict[str, float | None]:
-    return {name: value if isfinite(value) else None for name, value in values.items()}
 
 
 def junit(judgement: Judgement) -> str:

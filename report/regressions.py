@@ -7,7 +7,7 @@ finer than twice what the run makes of a state against itself.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import copysign, exp, log1p
+from math import exp, log1p
 from pathlib import Path
 from typing import Literal
 
@@ -19,12 +19,12 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from bench.comparison import COMPARISON, PROOF, Cell, Comparison, Round
 from bench.contract import TWIN
 from bench.errors import UserError
-from bench.records import SCHEMA, Regression
+from bench.records import SCHEMA
 from report.contrasts import SENTINEL_CONFIDENCE, Contrast, Measure, pair
 from report.decisions import MARGINS, holm_confidences
 from report.load import Run, load_run
-from report.processes import Process, described, find_in_turns, find_processes
-from report.statistics import EXACT_FROM, Interval, log_ratios, paired_interval, paired_p
+from report.processes import Process, described, find_steps
+from report.statistics import EXACT_FROM, Interval, log_ratios, p_beyond, paired_interval, paired_p
 
 MEMORY = 0.10
 """Share by which a process may become larger."""
@@ -105,7 +105,7 @@ class _Side:
     """A state's records: what of each trial counts."""
 
     trials: pd.DataFrame
-    """As ``report.processes.described`` has them, and ``host``, ``device``, ``accuracy`` and
+    """As ``report.processes.described`` has them, and ``host``, ``device_bytes``, ``accuracy`` and
     ``compilations``; rows are numbered so that both sides' differ."""
     processes: Mapping[int, Process]
 
@@ -168,10 +168,7 @@ _COMPARISON: TypeAdapter[Comparison | None] = TypeAdapter(
 
 
 def _side(run: Run, start: int) -> _Side:
-    processes = {
-        **find_processes(run),
-        **find_in_turns(run, "regression", Regression)["timed"],
-    }
+    processes = find_steps(run)
     trials = described(run, processes)
     brief = run.results["regression"].reindex(trials.index)
     trials["host"] = trials["peak_host_bytes"].fillna(brief["peak_host_bytes"])
@@ -227,8 +224,9 @@ def _sentinel(comparison: Comparison, head: _Side) -> Contrast | None:
 
 def _deciding(contrast: Contrast) -> Measure:
     """CPU time over calibration, where there is one thread's; wall time on a GPU and of several."""
-    usable = contrast.normalised is not None and contrast.calibration != "several threads"
-    return contrast.normalised if usable and contrast.normalised else contrast.wall
+    if contrast.normalised is None or contrast.calibration == "several threads":
+        return contrast.wall
+    return contrast.normalised
 
 
 Key = tuple[Cell, Metric]
@@ -240,7 +238,10 @@ def _round(
     """Judge one round by itself, each metric as a family of its own."""
     asked = comparison.rounds[place]
     pairs = {
-        cell: (_theirs(comparison, asked, base, cell), _ours(comparison, asked, head, cell))
+        cell: (
+            _theirs(comparison, asked, base, cell),
+            _in_round(_of(head, cell), comparison, asked),
+        )
         for cell in asked.cells
     }
     found: dict[Key, Finding] = {}
@@ -303,13 +304,6 @@ def _theirs(comparison: Comparison, asked: Round, base: _Side, cell: Cell) -> pd
     return _in_round(trials, comparison, asked)
 
 
-def _ours(comparison: Comparison, asked: Round, head: _Side, cell: Cell) -> pd.DataFrame:
-    trials = _of(head, cell)
-    if comparison.kind == "stored" and asked.first == 0:
-        return trials[trials["block"] < comparison.pairs]
-    return _in_round(trials, comparison, asked)
-
-
 def _paired(base: pd.DataFrame, head: pd.DataFrame, column: str) -> tuple[Floats, Floats]:
     """A column of both sides, ``[B]``, in the blocks that have both."""
     both = pd.concat(
@@ -337,7 +331,9 @@ def _family(differences: Mapping[Cell, Floats], limit: float) -> dict[Cell, _Ver
     if not differences:
         return {}
     rows = list(differences.values())
-    beyond = holm_confidences(np.array([_p_beyond(row, limit) for row in rows]), LEVEL)
+    beyond = holm_confidences(
+        np.array([p_beyond(row, paired_interval(row).estimate, limit) for row in rows]), LEVEL
+    )
     apart = holm_confidences(np.array([paired_p(row) for row in rows]), LEVEL)
     return {
         cell: _one(row, limit, float(far), float(any_))
@@ -362,12 +358,6 @@ def _one(row: Floats, limit: float, beyond: float, apart: float) -> _Verdict:
         outcome = "better"
         reason = "the whole interval lies beyond the threshold" if certain else "a difference"
     return _Verdict(outcome=outcome, reason=reason, effect=effect)
-
-
-def _p_beyond(row: Floats, limit: float) -> float:
-    """Of no more than the limit, two-sided: small where the effect lies beyond it."""
-    estimate = paired_interval(row).estimate
-    return 1.0 if abs(estimate) <= limit else paired_p(row, copysign(limit, estimate))
 
 
 def _timed(

@@ -8,7 +8,7 @@ and are never counted as repeats.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import inf, isnan, sqrt
+from math import copysign, inf, isnan, sqrt
 from typing import Literal
 
 import numpy as np
@@ -79,6 +79,11 @@ class Interval:
     def excludes(self, value: float) -> bool:
         """Whether ``value`` lies outside; the limits themselves are not excluded."""
         return value < self.low or value > self.high
+
+    def __neg__(self) -> "Interval":
+        """Of the difference the other way round."""
+        # Subtracted, because -0.0 would be shown with its sign.
+        return replace(self, estimate=0.0 - self.estimate, low=0.0 - self.high, high=0.0 - self.low)
 
     def as_ratio(self) -> "Interval":
         """Make of an interval of log ratios one of ratios."""
@@ -217,6 +222,14 @@ def paired_p(differences: NDArray[np.float64], null: float = 0.0) -> float:
         return 1.0
     error = float(differences.std(ddof=1)) / sqrt(n)
     return 2 * float(special.stdtr(n - 1, -distance / error)) if error else 0.0
+
+
+def p_beyond(differences: NDArray[np.float64], estimate: float, limit: float) -> float:
+    """Two-sided p value of an effect of no more than ``limit``, to the side of its ``estimate``.
+
+    Small where the effect lies beyond it; 1 where the estimate (of ``paired_interval``) does not.
+    """
+    return 1.0 if abs(estimate) <= limit else paired_p(differences, copysign(limit, estimate))
 
 
 def rate_interval(successes: int, trials: int, confidence: float = 0.95) -> Interval:

@@ -7,11 +7,8 @@
 import json
 import re
 from collections.abc import Sequence
-from math import isfinite
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from bench import files
 from bench.errors import UserError
@@ -22,7 +19,7 @@ from report.load import load_runs
 from report.overview import FIGURES, TABLES, Report, arrange, csv_of
 from report.sections import TABLE_KEYS, Section
 from report.tables import claims
-from report.tables.columns import Table
+from report.tables.columns import Table, as_json
 
 REPORT = "report.md"
 PAGE = "index.html"
@@ -79,10 +76,10 @@ def _summary(report: Report) -> dict[str, Any]:
         "warnings": list(report.warnings),
         "sections": [
             {
-                "identity": {key: _json(value) for key, value in section.identity.items()},
+                "identity": {key: as_json(value) for key, value in section.identity.items()},
                 **{
                     key: [
-                        {name: _json(value) for name, value in row.items()}
+                        {name: as_json(value) for name, value in row.items()}
                         for row in section[key].rows.to_dict("records")
                     ]
                     for key in (claims.KEY, claims.CONDITIONS_KEY)
@@ -91,13 +88,6 @@ def _summary(report: Report) -> dict[str, Any]:
             for section in report.sections
         ],
     }
-
-
-def _json(value: object) -> object:
-    """A value of a table as JSON has it: neither NaN nor infinite, and no type of NumPy's."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _csv(section: Section, table: Table) -> str:

@@ -226,8 +226,8 @@ def test_one_that_fails_spoils_no_other(drive: Driven, capsys: pytest.CaptureFix
     ("arguments", "problem"),
     [
         (["--framework", "torch"], "invalid choice: 'torch'"),
-        (["--mode", "scan"], "--mode scan: no such mode of these runs on a CPU"),
-        (["--framework", "jax", "--mode", "eager"], "--mode eager: no such mode of these"),
+        (["--mode", "scan"], "--mode scan: not on this device (cpu)"),
+        (["--framework", "jax", "--mode", "eager"], "unknown mode 'eager'; there are: jit,"),
         (["--benchmark-json=mine.json"], "name it by --output"),
         (["--output", "no/such/all.json"], "--output no/such/all.json: no file can be there"),
         (["--nothing"], "none of the tests in tests/perf was chosen"),

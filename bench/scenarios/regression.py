@@ -1,6 +1,7 @@
 """Did training become slower, larger or worse? A few chunks, as many in every process."""
 
-from math import ceil, isfinite
+from functools import partial
+from math import ceil
 from statistics import median
 from types import ModuleType
 
@@ -9,7 +10,7 @@ from bench.clock import LEAST_CHUNK, chunk, without_collector
 from bench.contract import Trainer, Trial
 from bench.inputs import Inputs
 from bench.memory import peak_resident_bytes
-from bench.records import Chunk, Regression
+from bench.records import Regression
 from bench.scenarios import step
 from bench.scenarios.epoch import accuracy
 
@@ -30,22 +31,16 @@ def measure(_module: ModuleType, trainer: Trainer, inputs: Inputs, trial: Trial)
     trainer.load_data(inputs.of_epoch(0), inputs.labels)
     trainer.load_weights(inputs.weights)
     rows = step.batches(inputs)
-    losses: list[float] = []
-
-    def train() -> None:
-        losses.append(trainer.train(given))
-
-    timed: list[Chunk] = []
     for _ in range(WARM_UP):
         trainer.train(rows(steps))
     with without_collector():
-        for _ in range(CHUNKS):
-            given = rows(steps)
-            timed.append(chunk(train, steps, trainer.compilations))
+        timed = tuple(
+            chunk(partial(trainer.train, rows(steps)), steps, trainer.compilations)
+            for _ in range(CHUNKS)
+        )
     host, device = peak_resident_bytes(), trainer.peak_device_bytes()
     return Regression(
-        timed=tuple(timed),
-        loss=losses[-1] if isfinite(losses[-1]) else None,
+        timed=timed,
         accuracy=accuracy(trainer, inputs.test_images, inputs.test_labels),
         compilations=trainer.compilations(),
         peak_host_bytes=host,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isinf, isnan
+from math import isfinite, isinf, isnan
 from typing import Literal, cast
 
 import numpy as np
@@ -170,6 +170,13 @@ def limits(key: str, interval: Interval | None) -> dict[str, float]:
         return dict.fromkeys(spread(key), np.nan)
     found = (interval.estimate, interval.low, interval.high)
     return dict(zip(spread(key), found, strict=True))
+
+
+def as_json(value: object) -> object:
+    """A value of a table as JSON has it: neither NaN nor infinite, and no type of NumPy's."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 MIB = ranged(2.0**-20, "{:.0f}".format)

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from bench import plan
+from bench import code, machine, plan
 from bench.code import ROOT
+from bench.comparison import COMPARISON
 from bench.contract import TWIN, Trial
+from bench.data import Dataset, open_dataset, save_dataset
 from bench.plan import Plan
 from bench.records import RECORDS, Record, append_record
-from bench.regress import cell_of, in_pairs, main, proven
+from bench.regress import cell_of, in_pairs, main, parser, proven, start
 from bench.runner import Task
 from tests.bench.test_adding import copy_of_the_project
 from tests.bench.test_states import git
@@ -165,6 +168,33 @@ def test_a_stored_run_of_what_no_commit_has_is_refused(
     run = stored(code=replace(make_plan().code, dirty=True))
     assert main(["--base", str(run), "--out", str(tmp_path / "out")]) == 2
     assert "measured with changes that no commit has" in capsys.readouterr().err
+
+
+def test_a_stored_run_is_measured_again_as_it_was(
+    tmp_path: Path,
+    stored: Callable[..., Path],
+    make_trial: Callable[..., Trial],
+    data: Dataset,
+) -> None:
+    """Trial by trial, also where blocks are missing; a second round comes after all of them."""
+    prepared = tmp_path / "data"
+    prepared.mkdir()
+    save_dataset(prepared, data)
+    trials = tuple(make_trial(block=block, seed=7 + block) for block in (0, 2))
+    run = stored(
+        machine=machine.describe(),
+        dataset=open_dataset(prepared).info,
+        dataset_folder=str(prepared),
+        trials=(*trials, make_trial(scenario="inference")),
+    )
+    out = tmp_path / "out"
+    assert start(parser().parse_args(["--base", str(run), "--out", str(out)]), Console()) == out
+    comparison = json.loads((out / COMPARISON).read_text())
+    assert (comparison["kind"], comparison["pairs"]) == ("stored", 3)
+    assert comparison["base_run"] == str(run)
+    head = plan.load(out / "head" / "pairs")
+    assert head.trials == trials
+    assert head.code.digest == code.digest(ROOT)
 
 
 def test_a_proof_is_of_what_ended_well(

@@ -17,7 +17,7 @@ from pathlib import Path
 from bench import files
 from bench.arguments import Parser
 from bench.code import ROOT
-from bench.environments import ENVIRONMENTS, frameworks, install
+from bench.environments import ENVIRONMENTS, arms, frameworks, install
 from bench.errors import UserError
 from bench.launch import bound_to, environment
 from bench.runner import worker_cpus
@@ -49,12 +49,13 @@ def run(options: argparse.Namespace, others: Sequence[str]) -> int:
     """Time all that ``options`` ask for; ``others`` are pytest's. Raises ``UserError``."""
     if any(of.startswith("--benchmark-json") for of in others):
         raise UserError("--benchmark-json: all timings go to one file; name it by --output")
-    arms = chosen(options.framework, options.mode)
+    names = options.framework or list(frameworks())
+    chosen = arms(names, options.mode, "cpu", lambda found: list(found.modes))
     output = options.output or new_file()
     if output.is_dir() or not output.parent.is_dir():
         raise UserError(f"--output {output}: no file can be there; name another")
-    pythons = {arm: python(arm) for arm in arms}
-    found = {arm: timed(arm, pythons[arm], others) for arm in arms}
+    pythons = {arm: python(arm) for arm in chosen}
+    found = {arm: timed(arm, pythons[arm], others) for arm in chosen}
     reports = [report for _, report in found.values() if report]
     failed = [arm for arm, (status, _) in found.items() if status not in (0, NO_TESTS)]
     for framework, mode in failed:
@@ -81,24 +82,6 @@ def parser() -> Parser:
     add("--mode", action="append", choices=modes, help="only this one; repeatable")
     add("--output", type=Path, metavar="FILE", help="for the timings (results/perf/<time>.json)")
     return result
-
-
-def chosen(wanted: Sequence[str] | None, modes: Sequence[str] | None) -> list[Arm]:
-    """Those that run on a CPU, of the frameworks and modes that are wanted. Raises ``UserError``.
-
-    None is all.
-    """
-    arms = [
-        (name, mode)
-        for name, implementation in frameworks().items()
-        for mode, of in implementation.modes.items()
-        if "cpu" in of.devices
-        and (wanted is None or name in wanted)
-        and (modes is None or mode in modes)
-    ]
-    if not arms:
-        raise UserError(f"--mode {' '.join(modes or ())}: no such mode of these runs on a CPU")
-    return arms
 
 
 def python(arm: Arm) -> Path:

@@ -115,9 +115,7 @@ MEASURED: dict[Scenario, st.SearchStrategy[Any]] = {
     "mistakes": st.builds(
         Mistakes, right=CHUNKS, fed=CHUNKS, scored=CHUNKS, unfenced=CHUNKS, tf32=CHUNKS
     ),
-    "regression": st.builds(
-        Regression, timed=CHUNKS, loss=FLOATS | st.none(), accuracy=st.floats(0, 1)
-    ),
+    "regression": st.builds(Regression, timed=CHUNKS, accuracy=st.floats(0, 1)),
     "calibration": st.builds(
         Calibration, series=st.lists(st.builds(Series, chunks=CHUNKS), max_size=2).map(tuple)
     ),
