@@ -3,15 +3,11 @@
 from math import isfinite
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.clock import timed
 from bench.contract import Trainer
 from bench.inputs import Inputs
 from bench.records import Epoch
-
-EVALUATION_BATCH = 500
-"""Images per call of ``logits``: always as many, so that no framework compiles for a remainder."""
 
 
 def measure(trainer: Trainer, inputs: Inputs) -> tuple[Epoch, ...]:
@@ -32,16 +28,21 @@ def _epoch(trainer: Trainer, inputs: Inputs, number: int) -> Epoch:
         seconds=elapsed.wall,
         cpu_seconds=elapsed.cpu,
         loss=loss if isfinite(loss) else None,
-        test_accuracy=accuracy(trainer, inputs.test_images, inputs.test_labels),
+        test_accuracy=accuracy(trainer, inputs),
     )
 
 
-def accuracy(trainer: Trainer, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> float:
-    """Share of ``images`` whose largest logit is that of their label, computed here for all."""
+def accuracy(trainer: Trainer, inputs: Inputs) -> float:
+    """Share of the test images whose largest logit is that of their label, computed here for all.
+
+    In batches as they are trained on, the last one filled up: so a framework that compiles for a
+    number of images does not for another one.
+    """
+    images, labels = inputs.test_images, inputs.test_labels
+    size = inputs.epochs[0].shape[1]
     correct = 0
-    for start in range(0, len(images), EVALUATION_BATCH):
-        batch = images[start : start + EVALUATION_BATCH]
-        padded = np.resize(batch, (EVALUATION_BATCH, *batch.shape[1:]))
-        predicted = trainer.logits(padded)[: len(batch)].argmax(axis=1)
-        correct += int((predicted == labels[start : start + EVALUATION_BATCH]).sum())
+    for start in range(0, len(images), size):
+        batch = images[start : start + size]
+        predicted = trainer.logits(np.resize(batch, (size, *batch.shape[1:])))[: len(batch)]
+        correct += int((predicted.argmax(axis=1) == labels[start : start + size]).sum())
     return correct / len(images)

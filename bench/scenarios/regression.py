@@ -41,7 +41,7 @@ def measure(_module: ModuleType, trainer: Trainer, inputs: Inputs, trial: Trial)
     host, device = peak_resident_bytes(), trainer.peak_device_bytes()
     return Regression(
         timed=timed,
-        accuracy=accuracy(trainer, inputs.test_images, inputs.test_labels),
+        accuracy=accuracy(trainer, inputs),
         compilations=trainer.compilations(),
         peak_host_bytes=host,
         peak_device_bytes=device,

@@ -27,11 +27,9 @@ from bench.records import Chunk, Steady
 
 LEAST_CHUNKS = 10
 """Chunks that are timed however long they take."""
-PAIRS = 2
 MOST_PAIRS = 9
-"""Doubled chunks that are timed; more than ``PAIRS`` only while all of them miss. One that does not
-is enough, so fewer give a clock that is wrong fewer chances to pass."""
-READS = 2
+"""Doubled chunks that are timed; more than one only while all of them miss. One that does not is
+enough, so fewer give a clock that is wrong fewer chances to pass."""
 MOST_READS = 15
 """Times that weights are read back, likewise."""
 REST = 0.1
@@ -39,7 +37,7 @@ REST = 0.1
 
 
 def measure(trainer: Trainer, inputs: Inputs, seconds: float) -> Steady:
-    """Time chunks for ``seconds`` in all at least, then pairs of a chunk and one twice as long.
+    """Time chunks for ``seconds`` in all at least, then one beside one that is twice as long.
 
     ``trainer`` has taken some steps, and goes through the batches of the first epoch again and
     again. What compilation and warm-up there is left shows in the chunks; the report looks for it.
@@ -54,18 +52,19 @@ def measure(trainer: Trainer, inputs: Inputs, seconds: float) -> Steady:
         return chunk(partial(trainer.train, rows(steps)), steps, trainer.compilations)
 
     with without_collector():
-        while len(chunks) < LEAST_CHUNKS - PAIRS or sum(c.wall for c in chunks) < seconds:
+        while len(chunks) < LEAST_CHUNKS - 1 or sum(c.wall for c in chunks) < seconds:
             chunks.append(timed_chunk(steps))
-        while len(doubled) < PAIRS or (
-            len(doubled) < MOST_PAIRS
-            and abs(doubling(chunks[-len(doubled) :], doubled)) > LARGEST_DEVIATION
-        ):
+        for _ in range(MOST_PAIRS):
             chunks.append(timed_chunk(steps))
             doubled.append(timed_chunk(2 * steps))
+            if abs(doubling(chunks[-len(doubled) :], doubled)) <= LARGEST_DEVIATION:
+                break
     return Steady(
         chunks=tuple(chunks),
         doubled=tuple(doubled),
-        read_seconds=_read(trainer, rows, steps, median(c.wall for c in chunks)),
+        read_seconds=_read(
+            trainer, rows, steps, longest_read(median(c.wall for c in chunks), steps)
+        ),
     )
 
 
@@ -95,8 +94,9 @@ def _longer(trainer: Trainer, rows: Callable[[int], NDArray[np.int32]], steps: i
     JAX does on a CPU by default. What grows with the steps no chunk can be long enough for.
     """
     _, once = timed(lambda: trainer.train(rows(steps)))
-    left = _read(trainer, rows, steps, once.wall)
-    if left <= LARGEST_READ * once.wall / 2:
+    little = LARGEST_READ * once.wall / 2
+    left = _read(trainer, rows, steps, little)
+    if left <= little:
         return steps
     # Twice as long as would do: the next time it may be more.
     longer = min(2 * left / LARGEST_READ, LONGEST_CHUNK / 2) / once.wall
@@ -104,21 +104,21 @@ def _longer(trainer: Trainer, rows: Callable[[int], NDArray[np.int32]], steps: i
 
 
 def _read(
-    trainer: Trainer, rows: Callable[[int], NDArray[np.int32]], steps: int, length: float
+    trainer: Trainer, rows: Callable[[int], NDArray[np.int32]], steps: int, little: float
 ) -> float:
     """How much longer weights take to read right after so many steps than after a rest.
 
     Seconds, from the shortest of several times each: what is not done yet would be waited for every
-    time, and is done by the end of the rest. There are more than ``READS`` only while it is too
-    much after a chunk of ``length`` seconds.
+    time, and is done by the end of the rest. There are several only while it is not as ``little``:
+    reading some megabytes takes a millisecond more or less each time.
     """
     at_once = rested = inf
-    for number in range(MOST_READS):
+    for _ in range(MOST_READS):
         trainer.train(rows(steps))
         at_once = min(at_once, timed(trainer.weights)[1].wall)
         trainer.train(rows(1))
         time.sleep(REST)
         rested = min(rested, timed(trainer.weights)[1].wall)
-        if number + 1 >= READS and at_once - rested <= longest_read(length, steps):
+        if at_once - rested <= little:
             break
     return max(0.0, at_once - rested)

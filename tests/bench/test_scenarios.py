@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import ceil
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +19,7 @@ from bench.data import Dataset, batch_order
 from bench.inputs import inputs
 from bench.records import Chunk, Regression, Steady
 from bench.scenarios import calibration, epoch, first_step, memory, mistakes, regression, step
-from bench.scenarios.epoch import EVALUATION_BATCH, accuracy
+from bench.scenarios.epoch import accuracy
 from bench.scenarios.memory import CAP_PRECISION, LEAST_CAP, smallest
 from bench.scenarios.turns import LEAST_CHUNKS, Way, in_turns
 from bench.weights import initial_weights
@@ -73,7 +74,7 @@ def test_it_starts_anew_and_evaluates_after_every_epoch(
     epochs = epoch.measure(trainer, given)
     assert [name for name, _ in trainer.calls] == [
         *("load_data", "load_weights"),
-        *("train", "logits", "logits") * 2,
+        *("train", *["logits"] * ceil(600 / 64)) * 2,
     ]
     trained = [what for name, what in trainer.calls if name == "train"]
     for number in (0, 1):
@@ -101,12 +102,17 @@ def test_augmented_images_are_new_in_every_epoch_and_the_same_for_everyone(
     assert all((a == b).all() for a, b in zip(*loaded, strict=True))
 
 
-def test_accuracy_is_counted_by_the_harness_whatever_the_number(data: Dataset) -> None:
+def test_accuracy_is_counted_by_the_harness_whatever_the_number(
+    make_trial: Callable[..., Trial], data: Dataset
+) -> None:
     trainer = Recorder()
-    share = accuracy(trainer, data.test_images[:1201], data.test_labels[:1201])
-    wrong = sum(1 for i in range(0, 1201, 4))  # 9 - label is never the label
+    given = inputs(make_trial(), data)
+    given = replace(given, test_images=data.test_images[:1201], test_labels=data.test_labels[:1201])
+    share = accuracy(trainer, given)
+    wrong = len(range(0, 1201, 4))  # 9 - label is never the label
     assert share == (1201 - wrong) / 1201
-    assert {count for _, count in trainer.calls} == {EVALUATION_BATCH}
+    # As many as are trained on, the last ones too.
+    assert [count for _, count in trainer.calls] == [64] * 19
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
@@ -263,11 +269,12 @@ def test_two_states_are_compared_by_the_same_steps_from_the_same_weights(
     assert [chunk.steps for chunk in found.timed] == [3] * regression.CHUNKS
     names = [name for name, _ in trainer.calls]
     chunks = regression.WARM_UP + regression.CHUNKS
-    assert names == ["load_data", "load_weights", *["train"] * chunks, "logits"]
+    evaluated = ["logits"] * ceil(500 / 64)
+    assert names == ["load_data", "load_weights", *["train"] * chunks, *evaluated]
     trained = np.concatenate([what for name, what in trainer.calls if name == "train"])
     epoch = given.epochs[0]
     np.testing.assert_array_equal(trained, epoch[np.arange(3 * chunks) % len(epoch)])
-    assert found.accuracy == accuracy(Recorder(), given.test_images, given.test_labels) < 1
+    assert found.accuracy == accuracy(Recorder(), given) < 1
     assert found.compilations == len(trainer.calls)
 
 
