@@ -12,7 +12,8 @@ from report.statistics import Interval, paired_interval
 MOST_STEPS = 1e9
 """Steps after which it is called never: they take months."""
 
-_HALVINGS = 40
+_HALVINGS = 24
+"""Of a factor of a billion: what is found is right to a millionth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ feels the machine's other tenants. But it is another quantity, so it decides onl
 - no guard forbids a verdict, and its estimate lies within the interval of wall time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -163,11 +164,11 @@ def decide(family: Sequence[tuple[Contrast, Contrast | None]], device: Device) -
     own.
     """
     margin = MARGINS["speed", device]
-    guarded = [
-        (contrast.wall, _guards(contrast, sentinel.wall if sentinel else None))
-        for contrast, sentinel in family
-    ]
-    asked = {
+    walls = {
+        place: (contrast.wall, _guards(contrast, sentinel.wall if sentinel else None))
+        for place, (contrast, sentinel) in enumerate(family)
+    }
+    normalised = {
         place: (
             contrast.normalised,
             _guards(contrast, sentinel.normalised if sentinel else None),
@@ -175,12 +176,16 @@ def decide(family: Sequence[tuple[Contrast, Contrast | None]], device: Device) -
         for place, (contrast, sentinel) in enumerate(family)
         if contrast.normalised is not None and contrast.calibration == "undisturbed"
     }
-    of_cpu = dict(zip(asked, _verdicts(list(asked.values()), margin), strict=True))
+    by_wall = _verdicts(walls, margin, asked=walls.keys())
+    left_open = {
+        place
+        for place, found in by_wall.items()
+        if found.decision == "inconclusive" and not walls[place][1].void
+    }
+    of_cpu = _verdicts(normalised, margin, asked=left_open & normalised.keys())
     return [
-        _final(family[place][0], wall, None if guards.void else of_cpu.get(place))
-        for place, ((_, guards), wall) in enumerate(
-            zip(guarded, _verdicts(guarded, margin), strict=True)
-        )
+        _final(contrast, by_wall[place], of_cpu.get(place))
+        for place, (contrast, _) in enumerate(family)
     ]
 
 
@@ -208,7 +213,7 @@ def _guards(contrast: Contrast, sentinel: Measure | None) -> Guards:
 def _final(contrast: Contrast, wall: Verdict, cpu: Verdict | None) -> Judged:
     """Which verdict stands, and by what; ``cpu`` is None where it may not decide."""
     by_wall = Judged(contrast=contrast, verdict=wall, by="wall")
-    if wall.decision != "inconclusive" or cpu is None or cpu.decision == "inconclusive":
+    if cpu is None or cpu.decision == "inconclusive":
         return by_wall
     if contrast.normalised is None:
         return by_wall
@@ -225,41 +230,44 @@ def arm_of(trials: pd.DataFrame) -> Arm:
     return str(trials["framework"].iloc[0]), str(trials["mode"].iloc[0])
 
 
-def _verdicts(family: Sequence[tuple[Measure, Guards]], margin: Margin) -> list[Verdict]:
-    """Decide a family of claims, each held to the confidence that Holm asks of it."""
+def _verdicts(
+    family: Mapping[int, tuple[Measure, Guards]], margin: Margin, asked: AbstractSet[int]
+) -> dict[int, Verdict]:
+    """Decide those ``asked`` of a family of claims, each held to what Holm asks of all of it."""
     beyond = holm_confidences(
         np.array(
             [
                 p_beyond(measure.differences, measure.interval().estimate, margin.limit)
-                for measure, _ in family
+                for measure, _ in family.values()
             ]
         ),
         1 - SUPERIORITY,
     )
     within = holm_confidences(
-        np.array([_p_within(measure, margin) for measure, _ in family]), 1 - EQUIVALENCE
+        np.array([_p_within(measure, margin) for measure, _ in family.values()]), 1 - EQUIVALENCE
     )
     # NumPy lets go of the interpreter while it draws and sorts.
     with ThreadPoolExecutor(THREADS) as pool:
-        checks = list(pool.map(Measure.replicates, [measure for measure, _ in family]))
-    found = []
-    for (measure, guards), check, superiority, equivalence in zip(
-        family, checks, beyond, within, strict=True
+        list(pool.map(Measure.replicates, [family[place][0] for place in asked]))
+    found = {}
+    for (place, (measure, guards)), superiority, equivalence in zip(
+        family.items(), beyond, within, strict=True
     ):
-        found.append(
-            verdict(
-                Evidence(
-                    superiority=measure.interval(float(superiority)),
-                    equivalence=measure.interval(float(equivalence)),
-                ),
-                Evidence(
-                    superiority=check.interval(float(superiority)),
-                    equivalence=check.interval(float(equivalence)),
-                ),
-                margin=margin,
-                spread=_deviation(measure.differences),
-                guards=guards,
-            )
+        if place not in asked:
+            continue
+        check = measure.replicates()
+        found[place] = verdict(
+            Evidence(
+                superiority=measure.interval(float(superiority)),
+                equivalence=measure.interval(float(equivalence)),
+            ),
+            Evidence(
+                superiority=check.interval(float(superiority)),
+                equivalence=check.interval(float(equivalence)),
+            ),
+            margin=margin,
+            spread=_deviation(measure.differences),
+            guards=guards,
         )
     return found
 

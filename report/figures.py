@@ -11,7 +11,6 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pandas as pd
-import vl_convert
 from altair.utils.schemapi import UndefinedType
 
 from report.decisions import MARGINS
@@ -53,12 +52,11 @@ class Figure:
     spec: dict[str, Any] = field(repr=False)
     """Vega-Lite, its data included."""
 
-    def svg(self) -> str:
-        """Drawn on white."""
+    @property
+    def alone(self) -> dict[str, Any]:
+        """As it is drawn without a page: on white."""
         config = {"axis": {"labelLimit": WIDTH}}
-        return str(
-            vl_convert.vegalite_to_svg({**self.spec, "background": "white", "config": config})
-        )
+        return {**self.spec, "background": "white", "config": config}
 
 
 def figures(section: Section) -> tuple[Figure, ...]:

@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from math import inf, nan
 from operator import attrgetter
 
@@ -75,28 +76,31 @@ class Frames:
 
     def __init__(self) -> None:
         self._texts = _Texts()
-        self._trials: dict[str, list[object]] = {name: [] for name in COLUMNS}
+        self._written: list[tuple[str | None, ...]] = []
+        self._counted: list[tuple[object, ...]] = []
         self._epochs = [array("d") for _ in _EPOCH_COLUMNS]
         self._series = [array("d") for _ in _SERIES_COLUMNS]
-        self._chunks = [array("d") for _ in _TIMED_COLUMNS]
+        self._chunks = array("d")
+        self._compilations = array("d")
         self._results: dict[str, list[tuple[object, ...]]] = {name: [] for name in RESULT_COLUMNS}
 
     def append(self, record: Record) -> None:
         """Add a record; raise ``ValueError`` for numbers that no trial can have."""
-        trial = len(self._trials["run"])
+        trial = len(self._written)
         if record.measurement is not None:
             _check(record.measurement)
-        for name, get in _TEXTS.items():
-            text = get(record)
-            self._trials[name].append(None if text is None else self._texts[str(text)])
-        for name, get in _NUMBERS.items():
-            self._trials[name].append(_number(name, get(record)))
+        self._written.append(tuple(map(self._texts.__getitem__, _TEXTS(record))))
+        self._counted.append(_numbers(record))
         if record.measurement is None:
             return
         result = record.measurement.result
         series = list(series_of(result))
         _extend(self._series, _columns(_series_rows(trial, series)))
-        _extend(self._chunks, _timed([chunk for _, chunks in series for chunk in chunks]))
+        for _, chunks in series:
+            self._chunks.extend(chain.from_iterable(map(_CELLS, chunks)))
+            self._compilations.extend(
+                [nan if chunk.compilations is None else chunk.compilations for chunk in chunks]
+            )
         if isinstance(result, Training):
             _extend(self._epochs, _columns(_epoch_rows(trial, result)))
         elif kept := _kept(result):
@@ -113,9 +117,13 @@ class Frames:
         )
 
     def _trial_rows(self, epochs: pd.DataFrame) -> pd.DataFrame:
+        cells = {
+            **dict(zip(_TEXTS.names, zip(*self._written, strict=True), strict=False)),
+            **dict(zip(_NUMBERS.names, zip(*self._counted, strict=True), strict=False)),
+        }
         trials = pd.DataFrame(
             {
-                name: pd.Series(self._trials[name], dtype=dtype)
+                name: pd.Series(list(cells.get(name, ())), dtype=dtype)
                 for name, (dtype, _) in COLUMNS.items()
             }
         )
@@ -126,8 +134,17 @@ class Frames:
         series = _frame(self._series, _SERIES_COLUMNS)
         known = series.loc[series.index.repeat(series.pop("chunks"))].reset_index(drop=True)
         number = known.groupby("trial").cumcount()
-        timed = _frame(self._chunks, _TIMED_COLUMNS)
-        return pd.concat([known.assign(number=number), timed], axis="columns")
+        cells = np.array(self._chunks).reshape(-1, len(_CHUNK_COLUMNS))
+        timed = pd.DataFrame(
+            {
+                name: cells[:, place].astype(of)
+                for place, (name, of) in enumerate(_CHUNK_COLUMNS.items())
+            }
+        )
+        known = known.assign(number=number)
+        return pd.concat([known, timed], axis="columns").assign(
+            compilations=np.array(self._compilations)
+        )
 
     def _result_rows(self) -> dict[str, pd.DataFrame]:
         return {
@@ -138,16 +155,26 @@ class Frames:
         }
 
 
-class _Texts(dict[str, str]):
-    """Texts as columns hold them: printable, and each of them once."""
+class _Texts(dict[object, str | None]):
+    """Texts as columns hold them: printable, and each of them once; None stays None."""
 
-    def __missing__(self, text: str) -> str:
-        return self.setdefault(text, plain(text))
+    def __missing__(self, text: object) -> str | None:
+        return self.setdefault(text, None if text is None else plain(str(text)))
+
+
+def _numbers(record: Record) -> tuple[object, ...]:
+    """As ``_NUMBERS``; raises ``ValueError`` where a column cannot hold one."""
+    cells = _NUMBERS(record)
+    whole = [cell for cell in cells if type(cell) is int]
+    if min(whole) < 0 or max(whole) >= _LARGEST:
+        for name, cell in zip(_NUMBERS.names, cells, strict=True):
+            _number(name, cell)
+    return cells
 
 
 def _number(name: str, value: object) -> object:
     """A number that a column can hold, or None; raises ``ValueError`` for others."""
-    if isinstance(value, int) and not 0 <= value < 2**63:
+    if isinstance(value, int) and not 0 <= value < _LARGEST:
         raise ValueError(f"{name} is out of range")
     return value
 
@@ -177,14 +204,6 @@ def _series_rows(
     """As ``_SERIES_COLUMNS``."""
     for number, (batch_size, chunks) in enumerate(series):
         yield trial, number, batch_size, len(chunks)
-
-
-def _timed(chunks: Sequence[Chunk]) -> Iterator[Sequence[float]]:
-    """Columns, as ``_TIMED_COLUMNS``; the last is the one with cells that may be None."""
-    if chunks:
-        *counted, compilations = _columns(map(_CELLS, chunks))
-        yield from counted
-        yield [nan if number is None else number for number in compilations]
 
 
 def _epoch_rows(trial: int, result: Training) -> Iterator[tuple[float, ...]]:
@@ -321,52 +340,52 @@ def _listing(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
 
 
-COLUMNS: Mapping[str, tuple[str, Callable[[Record], object]]] = {
-    "run": ("str", lambda r: r.run),
-    "framework": ("str", lambda r: r.trial.framework),
-    "mode": ("str", lambda r: r.trial.mode),
-    "workload": ("str", lambda r: r.trial.workload.name),
-    "network": ("str", lambda r: r.trial.workload.network),
-    "batch_size": ("int64", lambda r: r.trial.workload.batch_size),
-    "learning_rate": ("float64", lambda r: r.trial.workload.optimizer.learning_rate),
-    "momentum": ("float64", lambda r: r.trial.workload.optimizer.momentum),
-    "nesterov": ("bool", lambda r: r.trial.workload.optimizer.nesterov),
-    "weight_decay": ("float64", lambda r: r.trial.workload.optimizer.weight_decay),
+COLUMNS: Mapping[str, tuple[str, str | Callable[[Record], object]]] = {
+    "run": ("str", "run"),
+    "framework": ("str", "trial.framework"),
+    "mode": ("str", "trial.mode"),
+    "workload": ("str", "trial.workload.name"),
+    "network": ("str", "trial.workload.network"),
+    "batch_size": ("int64", "trial.workload.batch_size"),
+    "learning_rate": ("float64", "trial.workload.optimizer.learning_rate"),
+    "momentum": ("float64", "trial.workload.optimizer.momentum"),
+    "nesterov": ("bool", "trial.workload.optimizer.nesterov"),
+    "weight_decay": ("float64", "trial.workload.optimizer.weight_decay"),
     "schedule": ("str", lambda r: _schedule(r.trial.workload.optimizer)),
-    "dropout": ("bool", lambda r: r.trial.workload.dropout),
-    "augmentation": ("bool", lambda r: r.trial.workload.augmentation),
-    "device": ("str", lambda r: r.trial.device),
-    "precision": ("str", lambda r: r.trial.precision),
-    "threads": ("int64", lambda r: r.trial.threads),
-    "allocator": ("str", lambda r: r.trial.allocator),
-    "scenario": ("str", lambda r: r.trial.scenario),
-    "label": ("str", lambda r: r.trial.label),
-    "plain": ("str", lambda r: r.trial.plain),
-    "source": ("str", lambda r: r.trial.source),
-    "images": ("int64", lambda r: r.trial.images),
-    "trial_batch_size": ("int64", lambda r: r.trial.batch_size),
-    "least_seconds": ("float64", lambda r: r.trial.seconds),
-    "block": ("int64", lambda r: r.trial.block),
-    "seed": ("int64", lambda r: r.trial.seed),
-    "train_images": ("int64", lambda r: r.trial.train_images),
-    "test_images": ("int64", lambda r: r.trial.test_images),
-    "epochs": ("int64", lambda r: r.trial.epochs),
-    "position": ("int64", lambda r: r.position),
-    "started": ("str", lambda r: r.started),
-    "seconds": ("float64", lambda r: r.seconds),
-    "status": ("str", lambda r: r.status),
-    "message": ("str", lambda r: r.message),
-    "dataset": ("str", lambda r: r.dataset.name),
-    "dataset_digest": ("str", lambda r: r.dataset.digest),
-    "system": ("str", lambda r: r.machine.system),
-    "cpu": ("str", lambda r: r.machine.cpu),
-    "cores": ("int64", lambda r: r.machine.cores),
-    "memory_bytes": ("int64", lambda r: r.machine.memory_bytes),
-    "gpu": ("str", lambda r: r.machine.gpu),
-    "gpu_driver": ("str", lambda r: r.machine.gpu_driver),
-    "commit": ("str", lambda r: r.code.commit),
-    "dirty": ("bool", lambda r: r.code.dirty),
-    "code_digest": ("str", lambda r: r.code.digest),
+    "dropout": ("bool", "trial.workload.dropout"),
+    "augmentation": ("bool", "trial.workload.augmentation"),
+    "device": ("str", "trial.device"),
+    "precision": ("str", "trial.precision"),
+    "threads": ("int64", "trial.threads"),
+    "allocator": ("str", "trial.allocator"),
+    "scenario": ("str", "trial.scenario"),
+    "label": ("str", "trial.label"),
+    "plain": ("str", "trial.plain"),
+    "source": ("str", "trial.source"),
+    "images": ("int64", "trial.images"),
+    "trial_batch_size": ("int64", "trial.batch_size"),
+    "least_seconds": ("float64", "trial.seconds"),
+    "block": ("int64", "trial.block"),
+    "seed": ("int64", "trial.seed"),
+    "train_images": ("int64", "trial.train_images"),
+    "test_images": ("int64", "trial.test_images"),
+    "epochs": ("int64", "trial.epochs"),
+    "position": ("int64", "position"),
+    "started": ("str", "started"),
+    "seconds": ("float64", "seconds"),
+    "status": ("str", "status"),
+    "message": ("str", "message"),
+    "dataset": ("str", "dataset.name"),
+    "dataset_digest": ("str", "dataset.digest"),
+    "system": ("str", "machine.system"),
+    "cpu": ("str", "machine.cpu"),
+    "cores": ("int64", "machine.cores"),
+    "memory_bytes": ("int64", "machine.memory_bytes"),
+    "gpu": ("str", "machine.gpu"),
+    "gpu_driver": ("str", "machine.gpu_driver"),
+    "commit": ("str", "code.commit"),
+    "dirty": ("bool", "code.dirty"),
+    "code_digest": ("str", "code.digest"),
     "deviation": ("float64", lambda r: _deviation(r.certificate)),
     "python": ("str", _measured(lambda m: m.software.python)),
     "versions": ("str", _measured(lambda m: _listing(m.software.versions))),
@@ -383,8 +402,8 @@ COLUMNS: Mapping[str, tuple[str, Callable[[Record], object]]] = {
     "copy_seconds": ("float64", _trained(lambda t: t.ceiling.copy)),
     "calibration_before": ("float64", _measured(lambda m: m.calibration)),
     "threads_used": ("float64", _measured(lambda m: m.threads_used)),
-    "sampled_host_bytes": ("float64", lambda r: r.sampled_host_bytes),
-    "sampled_device_bytes": ("float64", lambda r: r.sampled_device_bytes),
+    "sampled_host_bytes": ("float64", "sampled_host_bytes"),
+    "sampled_device_bytes": ("float64", "sampled_device_bytes"),
     "timed_seconds": ("float64", _timed_seconds),
     "clock_before": ("float64", _gpu(lambda state: state.clock_mhz, "before")),
     "clock_after": ("float64", _gpu(lambda state: state.clock_mhz, "after")),
@@ -393,10 +412,30 @@ COLUMNS: Mapping[str, tuple[str, Callable[[Record], object]]] = {
     "processes_before": ("float64", _gpu(lambda state: state.processes, "before")),
     "throttled": ("str", _throttled),
 }
-"""Columns of ``Run.trials``: name to type and getter; ``_add_epoch_results`` adds three more."""
+"""Columns of ``Run.trials``: name to type, and where in a record it is, or what finds it;
+``_add_epoch_results`` adds three more."""
 
-_TEXTS = {name: get for name, (dtype, get) in COLUMNS.items() if dtype == "str"}
-_NUMBERS = {name: get for name, (dtype, get) in COLUMNS.items() if dtype != "str"}
+
+class _Cells:
+    """Cells of a record: of some of ``COLUMNS``, those that are found by a path first.
+
+    Of these one call gets all: there are too many cells for a call each.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        of = {name: COLUMNS[name][1] for name in names}
+        paths = {name: path for name, path in of.items() if isinstance(path, str)}
+        found = {name: find for name, find in of.items() if not isinstance(find, str)}
+        self.names = (*paths, *found)
+        self._at = attrgetter(*paths.values())
+        self._found = tuple(found.values())
+
+    def __call__(self, record: Record) -> tuple[object, ...]:
+        return (*self._at(record), *[find(record) for find in self._found])
+
+
+_TEXTS = _Cells(name for name, (dtype, _) in COLUMNS.items() if dtype == "str")
+_NUMBERS = _Cells(name for name, (dtype, _) in COLUMNS.items() if dtype != "str")
 
 _EPOCH_COLUMNS: Mapping[str, str] = {
     "trial": "int64",
@@ -416,17 +455,17 @@ _SERIES_COLUMNS: Mapping[str, str] = {
     "chunks": "int64",
 }
 
-_TIMED_COLUMNS: Mapping[str, str] = {
+_CHUNK_COLUMNS: Mapping[str, str] = {
     "steps": "int64",
     "wall": "float64",
     "cpu": "float64",
     "calibration": "float64",
     "switches": "int64",
     "stolen": "float64",
-    "compilations": "float64",
 }
+"""Fields of chunks; of ``compilations``, which may be None, a column follows."""
 
-_CELLS = attrgetter(*_TIMED_COLUMNS)
+_CELLS = attrgetter(*_CHUNK_COLUMNS)
 
 LATENCIES: Mapping[str, float] = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
 """Quantiles of the calls with one image."""
@@ -442,6 +481,7 @@ RESULT_COLUMNS: Mapping[str, Mapping[str, str]] = {
 }
 """By scenario, what is kept of its results beside their chunks: name to type."""
 
+_LARGEST = 2**63
 _EXACT = 2**53
 """Whole numbers from here on would not be exact in the arrays."""
 

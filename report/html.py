@@ -12,9 +12,9 @@ from typing import Any
 import jinja2
 import numpy as np
 import pandas as pd
-import vl_convert
 from markupsafe import Markup, escape
 
+from report import vega
 from report.about import about
 from report.figures import Figure
 from report.language import Catalogue
@@ -190,8 +190,7 @@ def _libraries() -> dict[str, str]:
     """Scripts as they may stand within ``<script>``."""
     bundle = files("itables").joinpath("html")
     return {
-        # The stub of vl-convert 1.9 asks for what it defaults to.
-        "vega": _inline(vl_convert.javascript_bundle()),  # type: ignore[call-arg]
+        "vega": _inline(vega.scripts().result()),
         "datatables": _inline(bundle.joinpath("dt_bundle.js").read_text(encoding="utf-8")),
         "datatables_css": bundle.joinpath("dt_bundle.css").read_text(encoding="utf-8"),
     }

@@ -133,9 +133,13 @@ def _flat(own: Mapping[str, NDArray[np.float64]], before: float) -> Process:
 
 def medians(series: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Median of each of many short series, ``[N]``; NaN of one without values."""
-    of = np.repeat(np.arange(len(series)), list(map(len, series)))
-    together = pd.Series(np.concatenate([*series, np.empty(0)]))
-    return together.groupby(of).median().reindex(range(len(series))).to_numpy(dtype=np.float64)
+    found = np.full(len(series), np.nan)
+    lengths = np.array(list(map(len, series)), dtype=np.int64)
+    # Those of a length together: most are of the same.
+    for length in np.unique(lengths[lengths > 0]):
+        places = np.flatnonzero(lengths == length).tolist()
+        found[places] = np.median(np.stack([series[place] for place in places]), axis=1)
+    return found
 
 
 def described(run: Run, processes: Processes) -> pd.DataFrame:

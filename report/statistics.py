@@ -159,8 +159,7 @@ def signed_rank_interval(differences: NDArray[np.float64], confidence: float = 0
     """
     check_values("differences", differences)
     _check_confidence(confidence)
-    averages = walsh_averages(differences)
-    averages.sort()
+    averages = _sorted_averages(differences.tobytes())
     # One part in 10**12, lest a confidence such as 1 - 2 / 2**8 miss its own tail by rounding.
     tail = (1 - confidence) / 2 * (1 + 1e-12)
     k = int(np.searchsorted(signed_rank_distribution(len(differences)), tail, side="right"))
@@ -214,8 +213,9 @@ def paired_p(differences: NDArray[np.float64], null: float = 0.0) -> float:
     n = len(differences)
     if n >= EXACT_FROM:
         units = batches(differences, MOST_UNITS)
-        averages = walsh_averages(units)
-        rarer = min(int((averages <= null).sum()), int((averages >= null).sum()))
+        averages = _sorted_averages(units.tobytes())
+        below, up_to = (int(np.searchsorted(averages, null, side)) for side in ("left", "right"))
+        rarer = min(up_to, len(averages) - below)
         return min(1.0, 2 * float(signed_rank_distribution(len(units))[rarer]))
     distance = abs(float(differences.mean()) - null)
     if n == 1 or distance == 0:
@@ -285,6 +285,19 @@ def walsh_averages(values: NDArray[np.float64]) -> NDArray[np.float64]:
         start += n - i
     sums /= 2
     return sums
+
+
+@lru_cache(maxsize=32)
+def _sorted_averages(values: bytes) -> NDArray[np.float64]:
+    """Walsh averages of the float64 in ``values``, ascending.
+
+    The same differences are asked for at many confidences, and against many limits. The array is
+    shared and cannot be written to.
+    """
+    averages = walsh_averages(np.frombuffer(values))
+    averages.sort()
+    averages.flags.writeable = False
+    return averages
 
 
 @lru_cache(maxsize=128)

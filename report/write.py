@@ -12,7 +12,7 @@ from typing import Any
 
 from bench import files
 from bench.errors import UserError
-from report import html, markdown
+from report import html, markdown, vega
 from report.figures import KINDS
 from report.language import Catalogue
 from report.load import load_runs
@@ -32,21 +32,25 @@ def write_report(runs: Sequence[Path], folder: Path) -> Report:
     Every file is whole at any time. Raises ``UserError`` as ``load_runs`` does, or when the folder
     cannot be written to.
     """
-    report = arrange(load_runs(runs))
+    run = load_runs(runs)
+    vega.scripts()  # Asked for here, so that they are there when the page needs them.
+    report = arrange(run)
+    figures = {
+        f"{FIGURES}/{number}-{figure.key}.svg": figure.alone
+        for number, of_section in enumerate(report.figures, start=1)
+        for figure in of_section
+    }
+    drawn = vega.drawn(list(figures.values()))
     written = {
         **{
             csv_of(number, table): _csv(section, table)
             for number, section in enumerate(report.sections, start=1)
             for table in section.tables
         },
-        **{
-            f"{FIGURES}/{number}-{figure.key}.svg": figure.svg()
-            for number, of_section in enumerate(report.figures, start=1)
-            for figure in of_section
-        },
         SUMMARY: json.dumps(_summary(report), indent=1, allow_nan=False) + "\n",
         REPORT: markdown.page(report),
         PAGE: html.page(report, Catalogue.load("zh")),
+        **dict(zip(figures, drawn.result(), strict=True)),
     }
     try:
         for name in (TABLES, FIGURES):

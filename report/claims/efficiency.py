@@ -38,11 +38,11 @@ def _conditions(material: Material) -> Iterator[Condition]:
                 arm, against = (
                     _arm(setting, name, arms, material.processes) for name in (framework, AGAINST)
                 )
-                asked = material.trials[
-                    (material.trials["scenario"] == scenario)
-                    & (material.trials["workload"] == workload)
+                lacking = [
+                    missing(side, _asked(material, scenario, workload))
+                    for side in (arm, against)
+                    if side not in arms
                 ]
-                lacking = [missing(side, asked) for side in (arm, against) if side not in arms]
                 yield Condition(
                     name=f"{scenario} {workload}, {setting}: "
                     f"{shown(arm)} faster than {shown(against)}",
@@ -51,6 +51,12 @@ def _conditions(material: Material) -> Iterator[Condition]:
                     sentinel=material.sentinels.get(workload) if scenario == "training" else None,
                     missing="; ".join(lacking) or "no block has both",
                 )
+
+
+def _asked(material: Material, scenario: str, workload: str) -> pd.DataFrame:
+    """All trials of it, whatever became of them."""
+    trials = material.trials
+    return trials[(trials["scenario"] == scenario) & (trials["workload"] == workload)]
 
 
 def _arm(setting: str, framework: str, arms: Arms, processes: Processes) -> Arm:
