@@ -8,6 +8,8 @@ PROOF = "proof"
 """Folder of a state's run that only earns certificates: a trial for each cell."""
 PAIRS = "pairs"
 """Folder of a state's run that is compared; a block of it meets the same block of the other's."""
+ITSELF = ("once", "again")
+"""Labels of the processes in which the head meets itself."""
 
 Kind = Literal["code", "locks", "stored"]
 """code: two states of the implementations. locks: the same with two locks. stored: records of an

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from statistics import mean, median
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,16 +19,25 @@ def say(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+class Job(NamedTuple):
+    """A trial, and of which of two states it is, where there are two."""
+
+    trial: Trial
+    side: str = ""
+
+
 class RunProgress:
     """Shows a run's progress on a terminal; elsewhere only the line of each finished trial.
 
-    Nothing moves by itself: the display is drawn when ``tick`` is called, never by a thread.
+    What is waiting are turns: trials that are run at once. Nothing moves by itself: the display is
+    drawn when ``tick`` is called, never by a thread.
     """
 
-    def __init__(self, console: Console, waiting: Sequence[Trial]) -> None:
+    def __init__(self, console: Console, waiting: Sequence[Sequence[Job]]) -> None:
         self.console = console
         self.waiting = list(waiting)
-        self.total = len(waiting)
+        self.total = sum(map(len, waiting))
+        self.done = 0
         self.seconds: dict[tuple[str, ...], list[float]] = {}
         self.bar = Progress(
             SpinnerColumn(),
@@ -49,10 +59,9 @@ class RunProgress:
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
 
-    def begin(self, trial: Trial) -> None:
-        """``trial``, the first of those waiting, has started."""
-        self.waiting.remove(trial)
-        self.current, self.started = trial, time.monotonic()
+    def begin(self) -> None:
+        """The first of the turns that wait has started."""
+        self.current, self.started = self.waiting.pop(0), time.monotonic()
         self.tick()
 
     def tick(self) -> None:
@@ -60,24 +69,21 @@ class RunProgress:
         left = self.seconds_left()
         self.bar.update(
             self.task,
-            description=escape(_label(self.current)),
+            description=escape(" and ".join(map(_label, self.current))),
             left="estimating time left" if left is None else f"{_duration(left)} left",
         )
         self.bar.refresh()
 
-    def end(self, outcome: Outcome) -> None:
-        """The current trial has ended."""
-        self.seconds.setdefault(_arm(self.current), []).append(outcome.seconds)
-        self.bar.advance(self.task)
-        done = self.total - len(self.waiting)
-        result: str = outcome.status
-        if outcome.measurement and isinstance(found := outcome.measurement.result, Training):
-            step = median(chunk.wall / chunk.steps for chunk in found.steady.chunks)
-            result += f", {self.current.workload.batch_size / step:,.0f} images/s"
-        line = f"{done}/{self.total} {_label(self.current)}: {result} ({outcome.seconds:.0f} s)"
-        self.console.print(escape(line), highlight=False)
-        if outcome.message:
-            self.console.print(f"    {escape(outcome.message)}", style="red", highlight=False)
+    def end(self, outcomes: Sequence[Outcome]) -> None:
+        """The current turn has ended, each of its trials with one of ``outcomes``."""
+        for job, outcome in zip(self.current, outcomes, strict=True):
+            self.seconds.setdefault(_arm(job.trial), []).append(outcome.seconds)
+            self.done += 1
+            self.bar.advance(self.task)
+            line = f"{self.done}/{self.total} {_label(job)}: {_result(job.trial, outcome)}"
+            self.console.print(escape(line), highlight=False)
+            if outcome.message:
+                self.console.print(f"    {escape(outcome.message)}", style="red", highlight=False)
 
     def seconds_left(self) -> float | None:
         """Expected seconds to the end of the run; None before any trial has ended.
@@ -88,22 +94,32 @@ class RunProgress:
             return None
         overall = mean(second for seconds in self.seconds.values() for second in seconds)
 
-        def expected(trial: Trial) -> float:
-            return mean(self.seconds.get(_arm(trial), [overall]))
+        def expected(turn: Sequence[Job]) -> float:
+            return max(mean(self.seconds.get(_arm(job.trial), [overall])) for job in turn)
 
         running = expected(self.current) - (time.monotonic() - self.started)
         return max(0.0, running) + sum(map(expected, self.waiting))
+
+
+def _result(trial: Trial, outcome: Outcome) -> str:
+    said: str = outcome.status
+    if outcome.measurement and isinstance(found := outcome.measurement.result, Training):
+        step = median(chunk.wall / chunk.steps for chunk in found.steady.chunks)
+        said += f", {trial.workload.batch_size / step:,.0f} images/s"
+    return f"{said} ({outcome.seconds:.0f} s)"
 
 
 def _arm(trial: Trial) -> tuple[str, ...]:
     return trial.framework, trial.mode, trial.workload.name, trial.scenario
 
 
-def _label(trial: Trial) -> str:
+def _label(job: Job) -> str:
+    trial = job.trial
     what = "" if trial.scenario == "training" else f" {trial.scenario}"
     size = f" {trial.batch_size}" if trial.batch_size else ""
     arm = f"{trial.workload.name} {trial.framework} {trial.mode}{what}{size}"
-    return f"{arm}, repeat {trial.block + 1}{trial.label and f' ({trial.label})'}"
+    which = ", ".join(filter(None, (job.side, trial.label)))
+    return f"{arm}, repeat {trial.block + 1}{which and f' ({which})'}"
 
 
 def _duration(seconds: float) -> str:

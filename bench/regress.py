@@ -1,8 +1,8 @@
 """``nox -s regress``: did training become slower, larger or worse?
 
 Two states of the implementations are measured in the same minutes, on the same machine, by the same
-harness: pairs of processes, one of each, in an order drawn anew for every pair. What is judged to
-be worse is measured a second time before anybody is told (``docs/regressions.md``).
+harness: pairs of processes, one of each, at once where there are processors for both. What is
+judged to be worse is measured a second time before anybody is told (``docs/regressions.md``).
 """
 
 import argparse
@@ -20,8 +20,17 @@ from rich.console import Console
 from bench import code, environments, files, machine, plan, runner, sources, states
 from bench.arguments import Parser, add_allocator, check_allocator, chosen
 from bench.certificate import Certificate
-from bench.comparison import COMPARISON, PAIRS, PROOF, Cell, Comparison, Kind, Round
-from bench.contract import BASELINE, TWIN, Device, Trial
+from bench.comparison import (
+    COMPARISON,
+    ITSELF,
+    PAIRS,
+    PROOF,
+    Cell,
+    Comparison,
+    Kind,
+    Round,
+)
+from bench.contract import BASELINE, Device, Trial
 from bench.data import DatasetInfo, open_dataset
 from bench.errors import UserError
 from bench.progress import say
@@ -158,7 +167,12 @@ def _write_states(kind: Kind, options: argparse.Namespace, folder: Path, console
     trials = _trials(arms, workloads, options, dataset, device)
     cells = tuple(dict.fromkeys(map(cell_of, trials)))
     sentinel = next((cell for cell in cells if (cell.framework, cell.mode) == BASELINE), cells[0])
-    twins = tuple(replace(t, label=TWIN) for t in trials if cell_of(t) == sentinel)
+    itself = tuple(
+        replace(trial, label=label)
+        for trial in trials
+        if cell_of(trial) == sentinel
+        for label in ITSELF
+    )
     planned = plan.Plan(
         schema=SCHEMA,
         run="base",
@@ -173,7 +187,7 @@ def _write_states(kind: Kind, options: argparse.Namespace, folder: Path, console
         trials=trials,
     )
     _save_plan(folder, planned)
-    _save_plan(folder, replace(planned, run="head", code=head.code, trials=(*trials, *twins)))
+    _save_plan(folder, replace(planned, run="head", code=head.code, trials=(*trials, *itself)))
     _save(
         folder,
         Comparison(
@@ -285,15 +299,21 @@ def measure(folder: Path, console: Console) -> None:
     # Both sides' first, so that nothing is installed while anything is timed.
     pythons = {name: runner.pythons(side.plan, report, side.root) for name, side in sides.items()}
     traces = runner.references(head.plan, report)
-    proven = {name: _prove(side, pythons[name], traces, console) for name, side in sides.items()}
-    _refuse_unproven(comparison, proven.get("base", {}))
-    sides = {name: _with_steps(side, proven.values()) for name, side in sides.items()}
+    _carry_out(
+        {name: _proofs(name, side, pythons[name], traces) for name, side in sides.items()},
+        head.plan.seed,
+        console,
+    )
+    proofs = {name: proven(side.proof) for name, side in sides.items()}
+    _refuse_unproven(comparison, proofs.get("base", {}))
+    sides = {name: _with_steps(side, proofs.values()) for name, side in sides.items()}
 
     def carry_out() -> None:
         tasks = {
-            name: _tasks(side, pythons[name], traces, proven[name]) for name, side in sides.items()
+            name: _tasks(name, side, pythons[name], traces, proofs[name])
+            for name, side in sides.items()
         }
-        runner.carry_out(list(in_pairs(tasks, head.plan.seed)), console)
+        _carry_out(tasks, head.plan.seed, console)
 
     carry_out()
     if len(comparison.rounds) == 1 and (cells := _to_confirm(folder)):
@@ -311,20 +331,40 @@ def judge(folder: Path, *options: str) -> int:
     return subprocess.run([*command, *filter(None, options)], cwd=code.ROOT, check=False).returncode
 
 
-def in_pairs(tasks: Mapping[str, Sequence[runner.Task]], seed: int) -> Iterator[runner.Task]:
+def _carry_out(tasks: Mapping[str, Sequence[runner.Task]], seed: int, console: Console) -> None:
+    turns: list[tuple[runner.Task, ...]] = []
+    for pair in in_pairs(tasks, seed):
+        turns.extend([pair] if _have_processors(pair) else [(task,) for task in pair])
+    runner.carry_out(turns, console)
+
+
+def _have_processors(pair: Sequence[runner.Task]) -> bool:
+    """Whether its processes can be run at once: there is one GPU, but a processor for each thread.
+
+    What else a machine does then holds up both: on average that made comparisons five times as
+    exact (Bulej et al., Duet benchmarking, arXiv:2001.05811).
+    """
+    threads = sum(task.trial.threads for task in pair)
+    return pair[0].trial.device == "cpu" and threads <= len(machine.usable_cpus())
+
+
+def in_pairs(
+    tasks: Mapping[str, Sequence[runner.Task]], seed: int
+) -> Iterator[tuple[runner.Task, ...]]:
     """Block after block, in each its cells, in each of them the sides: both in random order.
 
-    ``tasks`` are those of the sides that are measured. The head's two processes of a sentinel are
-    drawn among the sides as if they were of two.
+    ``tasks`` are those of the sides that are measured. The two processes in which the head meets
+    itself are a pair like the others.
     """
     every = [task for of in tasks.values() for task in of]
     for block in sorted({task.trial.block for task in every}):
         generator = random.Random(f"{seed} {block}")  # noqa: S311 - an order, not a secret
-        own = [task for task in every if task.trial.block == block]
-        cells = list(dict.fromkeys(cell_of(task.trial) for task in own))
-        for cell in generator.sample(cells, len(cells)):
-            of_cell = [task for task in own if cell_of(task.trial) == cell]
-            yield from generator.sample(of_cell, len(of_cell))
+        pairs: dict[tuple[Cell, bool], list[runner.Task]] = {}
+        for task in every:
+            if task.trial.block == block:
+                pairs.setdefault((cell_of(task.trial), bool(task.trial.label)), []).append(task)
+        for pair in generator.sample(list(pairs.values()), len(pairs)):
+            yield tuple(generator.sample(pair, len(pair)))
 
 
 def _sides(folder: Path, comparison: Comparison) -> dict[str, Side]:
@@ -349,10 +389,10 @@ class Proof:
     """That a chunk should have."""
 
 
-def _prove(
-    side: Side, pythons: runner.Pythons, traces: Mapping[str, Path], console: Console
-) -> dict[Cell, Proof]:
-    """Have each cell earn its certificate, where it has none yet; those that did not are left out.
+def _proofs(
+    name: str, side: Side, pythons: runner.Pythons, traces: Mapping[str, Path]
+) -> list[runner.Task]:
+    """A trial for each cell that has not earned its certificate yet.
 
     Trials of training earn one each, so they are not asked for here.
     """
@@ -363,27 +403,26 @@ def _prove(
     side.proof.mkdir(exist_ok=True)
     planned = replace(side.plan, trials=tuple(first.values()))
     done = plan.recorded(side.proof)
-    runner.carry_out(
-        [
-            runner.Task(
-                folder=side.proof,
-                plan=planned,
-                position=position,
-                python=pythons[trial.framework, trial.mode],
-                worker=_full(planned, trial, traces),
-                root=side.root,
-            )
-            for position, trial in enumerate(planned.trials)
-            if trial.name not in done
-        ],
-        console,
-    )
-    return proven(side.proof) if first else {}
+    return [
+        runner.Task(
+            folder=side.proof,
+            plan=planned,
+            position=position,
+            python=pythons[trial.framework, trial.mode],
+            worker=_full(planned, trial, traces),
+            root=side.root,
+            side=name,
+        )
+        for position, trial in enumerate(planned.trials)
+        if trial.name not in done
+    ]
 
 
 def proven(folder: Path) -> dict[Cell, Proof]:
-    """What the records of a proof hold, of cells that ended well."""
-    found = {}
+    """What the records of a proof hold, if there are any, of cells that ended well."""
+    found: dict[Cell, Proof] = {}
+    if not (folder / RECORDS).exists():
+        return found
     for line in (folder / RECORDS).read_text(encoding="utf-8").splitlines():
         record = json.loads(line)
         if record["status"] == "ok":
@@ -428,6 +467,7 @@ def _with_steps(side: Side, proofs: Iterable[Mapping[Cell, Proof]]) -> Side:
 
 
 def _tasks(
+    name: str,
     side: Side,
     pythons: runner.Pythons,
     traces: Mapping[str, Path],
@@ -451,6 +491,7 @@ def _tasks(
                 else _full(side.plan, trial, traces),
                 root=side.root,
                 certificate=proofs[cell_of(trial)].certificate if brief else None,
+                side=name,
             )
         )
     return tasks

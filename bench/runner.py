@@ -3,9 +3,11 @@
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from rich.console import Console
@@ -15,9 +17,9 @@ from bench.certificate import Certificate
 from bench.contract import Trial
 from bench.data import open_dataset
 from bench.errors import UserError
-from bench.launch import Outcome, launch
+from bench.launch import TICK_SECONDS, Outcome, launch
 from bench.plan import Plan, recorded
-from bench.progress import RunProgress
+from bench.progress import Job, RunProgress
 from bench.records import SCHEMA, Record, append_record
 
 LOGS = "logs"
@@ -82,6 +84,8 @@ class Task:
     """The tree that it and the implementation are of."""
     certificate: Certificate | None = None
     """What the arm earned before, where the worker does not ask for it again."""
+    side: str = ""
+    """Which of two states it is of, where there are two."""
 
     @property
     def trial(self) -> Trial:
@@ -113,69 +117,81 @@ def execute(
         for position, trial in enumerate(plan.trials)
         if trial.name not in done
     ]
-    return carry_out(tasks, console)
+    return carry_out([(task,) for task in tasks], console)
 
 
-def carry_out(tasks: Sequence[Task], console: Console) -> Counter[str]:
-    """Run trials in their order, and keep their records; return how many ended how.
+def carry_out(turns: Sequence[Sequence[Task]], console: Console) -> Counter[str]:
+    """Run turn after turn, the trials of each at once, and keep their records.
 
-    Ctrl-C ends the trial that is running, which leaves no record, and is passed on.
+    Each trial of a turn has processors of its own, in the order of the turn. Returns how many ended
+    how. Ctrl-C ends the turn that is running, which leaves no record, and is passed on.
     """
     counts: Counter[str] = Counter()
+    jobs = [[Job(task.trial, task.side) for task in turn] for turn in turns]
     with (
-        RunProgress(console, [task.trial for task in tasks]) as progress,
+        RunProgress(console, jobs) as progress,
         interrupts() as check,
+        # Workers end with the thread that started them (prctl(2), PR_SET_PDEATHSIG): the pool's
+        # last longer.
+        ThreadPoolExecutor() as pool,
     ):
-
-        def tick() -> None:
-            progress.tick()
-            check()
-
-        for task in tasks:
-            progress.begin(task.trial)
-            outcome = _run(task, tick)
-            progress.end(outcome)
-            counts[outcome.status] += 1
+        for turn in turns:
+            progress.begin()
+            cpus = iter(worker_cpus(sum(task.trial.threads for task in turn)))
+            running = [
+                pool.submit(_run, task, list(islice(cpus, task.trial.threads)), check)
+                for task in turn
+            ]
+            while wait(running, TICK_SECONDS).not_done:
+                progress.tick()
+                check()
+            ended = [future.result() for future in running]
+            for task, (started, outcome) in zip(turn, ended, strict=True):
+                append_record(task.folder, _record(task, started, outcome))
+            progress.end([outcome for _, outcome in ended])
+            counts.update(outcome.status for _, outcome in ended)
     return counts
 
 
-def _run(task: Task, tick: Callable[[], None]) -> Outcome:
-    trial, plan = task.trial, task.plan
+def _run(task: Task, cpus: Sequence[int], tick: Callable[[], None]) -> tuple[str, Outcome]:
+    """When it began, and how it ended."""
+    trial = task.trial
     (task.folder / LOGS).mkdir(exist_ok=True)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     outcome = launch(
         trial,
         python=task.python,
         worker=task.worker,
-        cpus=worker_cpus(trial.threads),
-        timeout=plan.timeout,
+        cpus=cpus,
+        timeout=task.plan.timeout,
         log=task.folder / LOGS / f"{trial.name}.log",
         tick=tick,
         root=task.root,
     )
-    append_record(
-        task.folder,
-        Record(
-            schema=SCHEMA,
-            run=plan.run,
-            trial=trial,
-            position=task.position,
-            started=started,
-            seconds=outcome.seconds,
-            status=outcome.status,
-            message=outcome.message,
-            dataset=plan.dataset,
-            machine=plan.machine,
-            code=plan.code,
-            certificate=outcome.certificate or task.certificate,
-            measurement=outcome.measurement,
-            sampled_host_bytes=outcome.sampled_host_bytes,
-            sampled_device_bytes=outcome.sampled_device_bytes,
-            gpu_before=outcome.gpu_before,
-            gpu_after=outcome.gpu_after,
-        ),
+    return started, outcome
+
+
+def _record(task: Task, started: str, outcome: Outcome) -> Record:
+    plan = task.plan
+    return Record(
+        schema=SCHEMA,
+        run=plan.run,
+        trial=task.trial,
+        position=task.position,
+        started=started,
+        seconds=outcome.seconds,
+        status=outcome.status,
+        message=outcome.message,
+        dataset=plan.dataset,
+        machine=plan.machine,
+        code=plan.code,
+        certificate=outcome.certificate or task.certificate,
+        measurement=outcome.measurement,
+        sampled_host_bytes=outcome.sampled_host_bytes,
+        sampled_device_bytes=outcome.sampled_device_bytes,
+        gpu_before=outcome.gpu_before,
+        gpu_after=outcome.gpu_after,
     )
-    return outcome
 
 
 @contextmanager

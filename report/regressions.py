@@ -16,8 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from bench.comparison import COMPARISON, PROOF, Cell, Comparison, Round
-from bench.contract import TWIN
+from bench.comparison import COMPARISON, ITSELF, PROOF, Cell, Comparison, Round
 from bench.errors import UserError
 from bench.records import SCHEMA
 from report.contrasts import SENTINEL_CONFIDENCE, Contrast, Measure, pair
@@ -216,7 +215,7 @@ def _sentinel(comparison: Comparison, head: _Side) -> Contrast | None:
         return None
     first = comparison.rounds[0]
     once, again = (
-        _in_round(_of(head, comparison.sentinel, label), comparison, first) for label in ("", TWIN)
+        _in_round(_of(head, comparison.sentinel, label), comparison, first) for label in ITSELF
     )
     found = _contrast(head, head, once, again)
     return found if found and len(found.wall.differences) >= EXACT_FROM else None

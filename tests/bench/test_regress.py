@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from rich.console import Console
 
 from bench import code, machine, plan
 from bench.code import ROOT
-from bench.comparison import COMPARISON
-from bench.contract import TWIN, Trial
+from bench.comparison import COMPARISON, ITSELF
+from bench.contract import Trial
 from bench.data import Dataset, open_dataset, save_dataset
 from bench.plan import Plan
 from bench.records import RECORDS, Record, append_record
@@ -32,16 +32,21 @@ ARMS = (("jax", "jit"), ("pytorch", "eager"), ("tensorflow", "graph"))
 def tasks(
     make_plan: Callable[..., Plan], make_trial: Callable[..., Trial]
 ) -> dict[str, list[Task]]:
-    """Twelve blocks of both sides, the head twice in one cell."""
+    """Twelve blocks of both sides; in one cell the head meets itself, too."""
     trials = [
         make_trial(framework=framework, mode=mode, scenario="regression", block=block, steps=2)
         for block in range(12)
         for framework, mode in ARMS
     ]
-    twins = [replace(trial, label=TWIN) for trial in trials if trial.framework == "pytorch"]
+    itself = [
+        replace(trial, label=label)
+        for trial in trials
+        if trial.framework == "pytorch"
+        for label in ITSELF
+    ]
     plans = {
         "base": make_plan(run="base", trials=tuple(trials)),
-        "head": make_plan(run="head", trials=(*trials, *twins)),
+        "head": make_plan(run="head", trials=(*trials, *itself)),
     }
     return {
         side: [
@@ -56,26 +61,25 @@ def test_pairs_meet_in_blocks_and_in_random_order(
     make_plan: Callable[..., Plan], make_trial: Callable[..., Trial]
 ) -> None:
     waiting = tasks(make_plan, make_trial)
-    order = list(in_pairs(waiting, seed=0))
-    assert len(order) == 2 * 36 + 12
-    assert [task.trial.block for task in order] == sorted(task.trial.block for task in order)
-    groups: list[list[Task]] = []
-    for task in order:
-        same = groups and (groups[-1][0].trial.block, cell_of(groups[-1][0].trial)) == (
-            task.trial.block,
-            cell_of(task.trial),
-        )
-        groups[-1].append(task) if same else groups.append([task])
-    # A pair is never interrupted by another cell.
-    assert len(groups) == 36
-    firsts = Counter(group[0].plan.run for group in groups if len(group) == 2)
-    # In random order: a binomial of 24 is within 3..21 but once in ten thousand.
-    assert 3 <= firsts["base"] <= 21
-    assert {len(group) for group in groups} == {2, 3}
-    begun = {tuple(cell_of(group[0].trial) for group in groups[b : b + 3]) for b in range(0, 36, 3)}
+    pairs = list(in_pairs(waiting, seed=0))
+    assert len(pairs) == 36 + 12
+    blocks = [pair[0].trial.block for pair in pairs]
+    assert blocks == sorted(blocks)
+    for one, other in pairs:
+        assert one.trial.block == other.trial.block
+        assert cell_of(one.trial) == cell_of(other.trial)
+        assert {one.trial.label, other.trial.label} in ({""}, set(ITSELF))
+    # In random order: a binomial of 36 is within 7..29 but once in ten thousand.
+    first = Counter(one.plan.run for one, _ in pairs if not one.trial.label)
+    assert 7 <= first["base"] <= 29
+    begun = {tuple(cell_of(one.trial) for one, _ in pairs[b : b + 4]) for b in range(0, 48, 4)}
     assert len(begun) > 1
-    assert [t.trial.name for t in in_pairs(waiting, seed=0)] == [t.trial.name for t in order]
-    assert [t.trial.name for t in in_pairs(waiting, seed=1)] != [t.trial.name for t in order]
+    assert names(in_pairs(waiting, seed=0)) == names(pairs)
+    assert names(in_pairs(waiting, seed=1)) != names(pairs)
+
+
+def names(pairs: Iterable[Sequence[Task]]) -> list[tuple[str, str]]:
+    return [(task.plan.run, task.trial.name) for pair in pairs for task in pair]
 
 
 @pytest.fixture

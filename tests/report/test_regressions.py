@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from junitparser import Failure, JUnitXml
 
-from bench.comparison import COMPARISON, Cell, Comparison, Kind, Round
+from bench.comparison import COMPARISON, ITSELF, Cell, Comparison, Kind, Round
+from bench.contract import TWIN
 from bench.records import SCHEMA, Chunk, Record, Regression, append_record
 from report.regress import JUNIT, PAGE, SUMMARY, main
 from report.regressions import Finding, Judgement, judge
@@ -48,9 +49,12 @@ def side(
     of: Callable[[tuple[Chunk, ...]], Regression] = measured,
     **fields: Any,
 ) -> list[Record]:
-    """A state's records; in a block both sides meet the same machine."""
+    """A state's records; in a block both sides meet the same machine.
+
+    With a ``twin``, PyTorch meets itself: once as it is, again with steps of so many seconds.
+    """
     steps = {arm: step * (factors or {}).get(arm, 1.0) for arm in ARMS}
-    return [
+    records = [
         replace(record, trial=replace(record.trial, steps=2))
         for block in range(first, first + PAIRS)
         for record in blocks_of(
@@ -67,6 +71,16 @@ def side(
             **fields,
         )
     ]
+    if twin is None:
+        return records
+    once, again = ITSELF
+    labels = {TWIN: again, "": once}
+    itself = [
+        replace(record, trial=replace(record.trial, label=labels[record.trial.label]))
+        for record in records
+        if record.trial.framework == PYTORCH.framework
+    ]
+    return [*(record for record in records if not record.trial.label), *itself]
 
 
 def compared(
