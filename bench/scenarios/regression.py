@@ -50,6 +50,6 @@ def measure(_module: ModuleType, trainer: Trainer, inputs: Inputs, trial: Trial)
 
 def _steps(trainer: Trainer, inputs: Inputs) -> int:
     """So many that they last ``LEAST_CHUNK``: what a call costs is the same in both states."""
-    steady = step.measure(trainer, inputs, 0.0)
+    steady = step.measure(trainer, inputs, 0.0, least=1)
     clock.check(steady)
     return ceil(LEAST_CHUNK / median(found.wall / found.steps for found in steady.chunks))

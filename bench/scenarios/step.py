@@ -26,7 +26,6 @@ from bench.inputs import Inputs
 from bench.records import Chunk, Steady
 
 LEAST_CHUNKS = 10
-"""Chunks that are timed however long they take."""
 MOST_PAIRS = 9
 """Doubled chunks that are timed; more than one only while all of them miss. One that does not is
 enough, so fewer give a clock that is wrong fewer chances to pass."""
@@ -36,8 +35,10 @@ REST = 0.1
 """Seconds; what was left undone of a chunk would be done by then, or most of it."""
 
 
-def measure(trainer: Trainer, inputs: Inputs, seconds: float) -> Steady:
+def measure(trainer: Trainer, inputs: Inputs, seconds: float, least: int = LEAST_CHUNKS) -> Steady:
     """Time chunks for ``seconds`` in all at least, then one beside one that is twice as long.
+
+    There are ``least`` chunks at least, however long they take.
 
     ``trainer`` has taken some steps, and goes through the batches of the first epoch again and
     again. What compilation and warm-up there is left shows in the chunks; the report looks for it.
@@ -52,7 +53,7 @@ def measure(trainer: Trainer, inputs: Inputs, seconds: float) -> Steady:
         return chunk(partial(trainer.train, rows(steps)), steps, trainer.compilations)
 
     with without_collector():
-        while len(chunks) < LEAST_CHUNKS - 1 or sum(c.wall for c in chunks) < seconds:
+        while len(chunks) < least - 1 or sum(c.wall for c in chunks) < seconds:
             chunks.append(timed_chunk(steps))
         for _ in range(MOST_PAIRS):
             chunks.append(timed_chunk(steps))

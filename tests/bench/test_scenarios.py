@@ -287,7 +287,7 @@ def test_the_first_of_a_state_finds_out_how_many_steps_and_whether_the_clock_hol
 
     def steady(doubled: Chunk) -> None:
         found = Steady(chunks=(once,), doubled=(doubled,), read_seconds=0.0)
-        monkeypatch.setattr(step, "measure", lambda *_: found)
+        monkeypatch.setattr(step, "measure", lambda *_, **__: found)
 
     def measure() -> Regression:
         return regression.measure(ModuleType("unused"), Recorder(), inputs(trial, data), trial)
