@@ -25,8 +25,9 @@ LONGEST_CHUNK = 2.0
 """Seconds that its steps may take, where that is what dwarfs the cost of a call."""
 LARGEST_COST = 0.02
 """Share of a chunk that the cost of the call itself, as opposed to its steps, may have."""
-COST_PAIRS = 4
-"""Times that have to agree on a cost."""
+COST_PAIRS = 6
+"""Times that have to agree on a cost: noise passes for one of 2% in one of three, and makes chunks
+several times as long."""
 LARGEST_READ = 0.01
 """Share of a chunk that reading a weight back may take: what is done is there to be read."""
 LARGEST_REST = 0.1

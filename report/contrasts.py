@@ -14,7 +14,7 @@ feels the machine's other tenants. But it is another quantity, so it decides onl
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -43,7 +43,7 @@ SENTINEL_CONFIDENCE = 0.99
 
 SEED = 20261123
 """Of the bootstrap, so that a report rebuilt is the same report."""
-THREADS = 4
+_THREADS = ThreadPoolExecutor(4)
 """That draw at once; each for a pair of arms, with a generator of its own."""
 
 Arm = tuple[str, str]
@@ -59,9 +59,8 @@ class Measure:
     other: tuple[NDArray[np.float64], ...]
     differences: NDArray[np.float64]
     """``log(median other / median arm)`` of each block, ``[B]``."""
-    # Not cached_property: in Python 3.11 its lock would have one thread draw at a time.
     _intervals: dict[float, Interval] = field(default_factory=dict, init=False, repr=False)
-    _drawn: list[Replicates] = field(default_factory=list, init=False, repr=False)
+    _drawing: list[Future[Replicates]] = field(default_factory=list, init=False, repr=False)
 
     @classmethod
     def of(
@@ -80,12 +79,18 @@ class Measure:
             self._intervals[confidence] = paired_interval(self.differences, confidence)
         return self._intervals[confidence]
 
+    def draw(self) -> None:
+        """Begin to draw what checks it, if nobody did, while something else is done."""
+        if not self._drawing:
+            generator = np.random.default_rng(SEED)
+            # NumPy lets go of the interpreter while it draws and sorts.
+            drawing = _THREADS.submit(resample_log_ratios, self.arm, self.other, generator)
+            self._drawing.append(drawing)
+
     def replicates(self) -> Replicates:
         """What checks it; drawn once, though several families of claims may ask."""
-        if not self._drawn:
-            generator = np.random.default_rng(SEED)
-            self._drawn.append(resample_log_ratios(self.arm, self.other, generator))
-        return self._drawn[0]
+        self.draw()
+        return self._drawing[0].result()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -246,9 +251,8 @@ def _verdicts(
     within = holm_confidences(
         np.array([_p_within(measure, margin) for measure, _ in family.values()]), 1 - EQUIVALENCE
     )
-    # NumPy lets go of the interpreter while it draws and sorts.
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(Measure.replicates, [family[place][0] for place in asked]))
+    for place in asked:
+        family[place][0].draw()
     found = {}
     for (place, (measure, guards)), superiority, equivalence in zip(
         family.items(), beyond, within, strict=True

@@ -50,6 +50,8 @@ class Material:
             arms = self.arms.get((scenario, workload), {})
             there = arm in arms and against in arms
             found = pair(arms[arm], arms[against], self.processes) if there else None
+            if found is not None:
+                found.wall.draw()  # A verdict will be asked for, after other pairs.
             self._pairs[key] = found
         return self._pairs[key]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from bench.contract import Device
 from report.contrasts import Contrast, Judged, decide, pair
@@ -76,7 +76,11 @@ def _pooled_steps(contrast: Contrast) -> Printed:
     ratio = float(other.mean() / own.mean())
     if any(len(side) < 2 or side.std() < ROUNDING * side.mean() for side in (own, other)):
         return Printed(ratio=ratio, says="no test")
-    p = float(stats.ttest_ind(own, other).pvalue)
+    # Not scipy.stats.ttest_ind: its module takes half a second to import, a tenth of most reports.
+    freedom = len(own) + len(other) - 2
+    pooled = (own.var() * len(own) + other.var() * len(other)) / freedom
+    t = (own.mean() - other.mean()) / np.sqrt(pooled * (1 / len(own) + 1 / len(other)))
+    p = float(2 * special.stdtr(freedom, -abs(t)))
     return _printed(ratio) if p < ALPHA else Printed(ratio=ratio, says="no significant difference")
 
 

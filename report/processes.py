@@ -115,7 +115,7 @@ def find_in_turns(run: Run, scenario: str, result: type[Result]) -> dict[str, di
     names = IN_TURNS[result]
     found: dict[str, dict[int, Process]] = {name: {} for name in names}
     for trial, own in _by_trial(run, scenario):
-        for place in np.unique(own["series"]).astype(int):
+        for place in sorted({int(number) for number in own["series"]}):
             taken = {name: values[own["series"] == place] for name, values in own.items()}
             found[names[place]][trial] = _flat(taken, before[trial])
     return found

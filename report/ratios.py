@@ -32,15 +32,15 @@ def speed_ratios(material: Material) -> pd.DataFrame:
     Verdicts are corrected (Holm) for the number of arms of the workload, for each of both
     quantities on its own.
     """
-    rows: list[dict[str, object]] = []
+    families = []
     for (scenario, workload), arms in material.arms.items():
         if scenario != "training":
             continue
         against = BASELINE if BASELINE in arms else next(iter(arms))
         found = [material.pair(scenario, workload, arm, against) for arm in arms if arm != against]
         sentinel = material.sentinels.get(workload)
-        family = [(contrast, sentinel) for contrast in found if contrast is not None]
-        rows += map(_row, decide(family, material.device))
+        families.append([(contrast, sentinel) for contrast in found if contrast is not None])
+    rows = [_row(judged) for family in families for judged in decide(family, material.device)]
     return pd.DataFrame(rows, columns=pd.Index(COLUMNS))
 
 

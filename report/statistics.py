@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 EXACT_FROM = 8
 """Blocks from which on the signed-rank interval is used; with fewer it is wide or has no end."""
@@ -243,6 +243,9 @@ def rate_interval(successes: int, trials: int, confidence: float = 0.95) -> Inte
     if not 0 <= successes <= trials:
         raise ValueError(f"successes is {successes}, not within 0..{trials}")
     _check_confidence(confidence)
+    # Not at the top: it takes half a second to import, and reports of frameworks have no rates.
+    from scipy import stats
+
     limits = stats.binomtest(successes, trials).proportion_ci(confidence, method="exact")
     return Interval(
         estimate=successes / trials,
