@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.records import Code
@@ -19,10 +20,10 @@ def describe() -> Code:
     )
 
 
-def digest(root: Path) -> str:
+def digest(root: Path, folders: Sequence[str] = ("bench", "impls")) -> str:
     """SHA-256 over names and contents of what determines a measurement, under ``root``."""
     digest = hashlib.sha256()
-    for folder in ("bench", "impls"):
+    for folder in folders:
         for path in sorted((root / folder).rglob("*")):
             if path.suffix in {".py", ".txt", ".toml"}:
                 content = path.read_bytes()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -299,12 +300,17 @@ def measure(folder: Path, console: Console) -> None:
     # Both sides' first, so that nothing is installed while anything is timed.
     pythons = {name: runner.pythons(side.plan, report, side.root) for name, side in sides.items()}
     traces = runner.references(head.plan, report)
-    _carry_out(
-        {name: _proofs(name, side, pythons[name], traces) for name, side in sides.items()},
-        head.plan.seed,
-        console,
-    )
+    alike = shared(sides)
+    waiting = [
+        task
+        for name, side in sides.items()
+        for task in _proofs(name, side, pythons[name], traces)
+        if name == "head" or task.trial.framework not in alike
+    ]
+    _carry_out(zip_longest(waiting[::2], waiting[1::2]), console)
     proofs = {name: proven(side.proof) for name, side in sides.items()}
+    of_both = {cell: proof for cell, proof in proofs["head"].items() if cell.framework in alike}
+    proofs = {name: {**of_both, **own} for name, own in proofs.items()}
     _refuse_unproven(comparison, proofs.get("base", {}))
     sides = {name: _with_steps(side, proofs.values()) for name, side in sides.items()}
 
@@ -313,7 +319,7 @@ def measure(folder: Path, console: Console) -> None:
             name: _tasks(name, side, pythons[name], traces, proofs[name])
             for name, side in sides.items()
         }
-        _carry_out(tasks, head.plan.seed, console)
+        _carry_out(in_pairs(tasks, head.plan.seed), console)
 
     carry_out()
     if len(comparison.rounds) == 1 and (cells := _to_confirm(folder)):
@@ -331,10 +337,11 @@ def judge(folder: Path, *options: str) -> int:
     return subprocess.run([*command, *filter(None, options)], cwd=code.ROOT, check=False).returncode
 
 
-def _carry_out(tasks: Mapping[str, Sequence[runner.Task]], seed: int, console: Console) -> None:
+def _carry_out(pairs: Iterable[tuple[runner.Task | None, ...]], console: Console) -> None:
     turns: list[tuple[runner.Task, ...]] = []
-    for pair in in_pairs(tasks, seed):
-        turns.extend([pair] if _have_processors(pair) else [(task,) for task in pair])
+    for pair in pairs:
+        there = tuple(task for task in pair if task)
+        turns.extend([there] if _have_processors(there) else [(task,) for task in there])
     runner.carry_out(turns, console)
 
 
@@ -392,6 +399,18 @@ class Proof:
     """That a chunk should have."""
 
 
+def shared(sides: Mapping[str, Side]) -> set[str]:
+    """Frameworks whose implementation and locks are the same in both states: so is their proof."""
+    if len(sides) < len(SIDES):
+        return set()
+
+    def digest(side: str, framework: str) -> str:
+        return code.digest(sides[side].root, (f"impls/{framework}",))
+
+    frameworks = {trial.framework for trial in sides["head"].plan.trials}
+    return {name for name in frameworks if digest("base", name) == digest("head", name)}
+
+
 def _proofs(
     name: str, side: Side, pythons: runner.Pythons, traces: Mapping[str, Path]
 ) -> list[runner.Task]:
@@ -447,8 +466,8 @@ def _refuse_unproven(comparison: Comparison, base: Mapping[Cell, Proof]) -> None
     for cell in comparison.rounds[0].cells:
         if cell not in base:
             raise UserError(
-                f"{comparison.base}: {cell} did not earn its certificate there "
-                f"(base/{PROOF}/{RECORDS} says why); leave it out with --framework or --mode"
+                f"{comparison.base}: {cell} did not earn its certificate there (the {RECORDS} in "
+                f"{PROOF}/ of base, or head, say why); leave it out with --framework or --mode"
             )
 
 

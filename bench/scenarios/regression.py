@@ -14,7 +14,7 @@ from bench.records import Regression
 from bench.scenarios import step
 from bench.scenarios.epoch import accuracy
 
-CHUNKS = 6
+CHUNKS = 5
 """That are timed. A process counts once, so more of them say little more."""
 WARM_UP = 1
 """Chunks before them."""

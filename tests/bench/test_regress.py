@@ -21,7 +21,7 @@ from bench.contract import Trial
 from bench.data import Dataset, open_dataset, save_dataset
 from bench.plan import Plan
 from bench.records import RECORDS, Record, append_record
-from bench.regress import cell_of, in_pairs, main, parser, proven, start
+from bench.regress import Side, cell_of, in_pairs, main, parser, proven, shared, start
 from bench.runner import Task
 from tests.bench.test_adding import copy_of_the_project
 from tests.bench.test_states import git
@@ -82,6 +82,26 @@ def test_pairs_meet_in_blocks_and_in_random_order(
 
 def names(pairs: Iterable[Sequence[Task]]) -> list[tuple[str, str]]:
     return [(task.plan.run, task.trial.name) for pair in pairs for task in pair]
+
+
+def test_one_proof_is_of_both_states_where_implementation_and_lock_are_alike(
+    tmp_path: Path, make_plan: Callable[..., Plan], make_trial: Callable[..., Trial]
+) -> None:
+    sides: dict[str, Side] = {}
+    for name in ("base", "head"):
+        root = tmp_path / name
+        for framework, lock in (("jax", "jax==1"), ("keras", f"keras=={len(name) + len(sides)}")):
+            folder = root / "impls" / framework
+            folder.mkdir(parents=True)
+            (folder / "trainer.py").write_text("pass")
+            (folder / "requirements.cpu.txt").write_text(lock)
+        trials = (make_trial(framework="jax"), make_trial(framework="keras"))
+        sides[name] = Side(
+            root=root, proof=root, pairs=root, plan=make_plan(run=name, trials=trials)
+        )
+    assert shared(sides) == {"jax"}
+    # Against stored records there is one side, and nothing to share.
+    assert shared({"head": sides["head"]}) == set()
 
 
 @pytest.fixture
