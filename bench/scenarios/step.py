@@ -27,9 +27,8 @@ from bench.records import Chunk, Steady
 
 LEAST_CHUNKS = 10
 MOST_PAIRS = 9
-"""Doubled chunks that are timed; more than one only while all of them miss, as the first does where
-a framework compiles for each number of steps. One that does not is enough, so fewer give a clock
-that is wrong fewer chances to pass."""
+"""Doubled chunks that are timed; more than one only while all of them miss. One that does not is
+enough, so fewer give a clock that is wrong fewer chances to pass."""
 MOST_READS = 15
 """Times that weights are read back, likewise."""
 REST = 0.1
@@ -46,6 +45,7 @@ def measure(trainer: Trainer, inputs: Inputs, seconds: float, least: int = LEAST
     """
     rows, steps = prepared(trainer, inputs)
     steps = _longer(trainer, rows, steps)
+    trainer.train(rows(2 * steps))  # a framework may compile for each number of steps
     chunks: list[Chunk] = []
     doubled: list[Chunk] = []
 
@@ -100,10 +100,8 @@ def _longer(trainer: Trainer, rows: Callable[[int], NDArray[np.int32]], steps: i
     if left <= little:
         return steps
     # Twice as long as would do: the next time it may be more.
-    times = min(2 * left / LARGEST_READ, LONGEST_CHUNK / 2) / once.wall
-    longer = max(steps, ceil(steps * times))
-    trainer.train(rows(longer))  # a framework may compile for each number of steps
-    return longer
+    longer = min(2 * left / LARGEST_READ, LONGEST_CHUNK / 2) / once.wall
+    return max(steps, ceil(steps * longer))
 
 
 def _read(
