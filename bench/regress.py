@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import zip_longest
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -300,17 +299,7 @@ def measure(folder: Path, console: Console) -> None:
     # Both sides' first, so that nothing is installed while anything is timed.
     pythons = {name: runner.pythons(side.plan, report, side.root) for name, side in sides.items()}
     traces = runner.references(head.plan, report)
-    alike = shared(sides)
-    waiting = [
-        task
-        for name, side in sides.items()
-        for task in _proofs(name, side, pythons[name], traces)
-        if name == "head" or task.trial.framework not in alike
-    ]
-    _carry_out(zip_longest(waiting[::2], waiting[1::2]), console)
-    proofs = {name: proven(side.proof) for name, side in sides.items()}
-    of_both = {cell: proof for cell, proof in proofs["head"].items() if cell.framework in alike}
-    proofs = {name: {**of_both, **own} for name, own in proofs.items()}
+    proofs = _prove(sides, pythons, traces, console)
     _refuse_unproven(comparison, proofs.get("base", {}))
     sides = {name: _with_steps(side, proofs.values()) for name, side in sides.items()}
 
@@ -337,11 +326,10 @@ def judge(folder: Path, *options: str) -> int:
     return subprocess.run([*command, *filter(None, options)], cwd=code.ROOT, check=False).returncode
 
 
-def _carry_out(pairs: Iterable[tuple[runner.Task | None, ...]], console: Console) -> None:
-    turns: list[tuple[runner.Task, ...]] = []
+def _carry_out(pairs: Iterable[Sequence[runner.Task]], console: Console) -> None:
+    turns: list[Sequence[runner.Task]] = []
     for pair in pairs:
-        there = tuple(task for task in pair if task)
-        turns.extend([there] if _have_processors(there) else [(task,) for task in there])
+        turns.extend([pair] if _have_processors(pair) else [(task,) for task in pair])
     runner.carry_out(turns, console)
 
 
@@ -397,6 +385,26 @@ class Proof:
     certificate: Certificate
     steps: int
     """That a chunk should have."""
+
+
+def _prove(
+    sides: Mapping[str, Side],
+    pythons: Mapping[str, runner.Pythons],
+    traces: Mapping[str, Path],
+    console: Console,
+) -> dict[str, dict[Cell, Proof]]:
+    """Have each cell earn its certificate where it has none yet; by side, those that did."""
+    alike = shared(sides)
+    waiting = [
+        task
+        for name, side in sides.items()
+        for task in _proofs(name, side, pythons[name], traces)
+        if name == "head" or task.trial.framework not in alike
+    ]
+    _carry_out((waiting[start : start + 2] for start in range(0, len(waiting), 2)), console)
+    proofs = {name: proven(side.proof) for name, side in sides.items()}
+    of_both = {cell: proof for cell, proof in proofs["head"].items() if cell.framework in alike}
+    return {name: {**of_both, **own} for name, own in proofs.items()}
 
 
 def shared(sides: Mapping[str, Side]) -> set[str]:

@@ -26,6 +26,7 @@ from bench.inputs import Inputs
 from bench.records import Chunk, Steady
 
 LEAST_CHUNKS = 10
+"""That a speed is taken from."""
 MOST_PAIRS = 9
 """Doubled chunks that are timed; more than one only while all of them miss. One that does not is
 enough, so fewer give a clock that is wrong fewer chances to pass."""

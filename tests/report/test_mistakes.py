@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bench.contract import Device
 from bench.records import Mistakes, Record
 from report.load import load_run
-from report.mistakes import MISTAKES
+from report.mistakes import MISTAKES, student_p
 from report.sections import build_sections
 from tests.report.conftest import make_chunks
 
@@ -69,6 +70,13 @@ def test_a_difference_that_is_there_is_found_with_and_without(rows_of: RowsOf) -
     rows = [row for row in rows if row["framework"] == "keras"]
     assert {row["says"] for row in rows} == {"faster"}
     assert {row["verdict"] for row in rows} == {"faster"}
+
+
+def test_students_test_is_that_of_scipy() -> None:
+    random = np.random.default_rng(0)
+    for n, m, apart in ((5, 9, 0.0), (40, 40, 0.5), (300, 120, -3.0)):
+        own, other = random.normal(size=n), random.normal(apart, 2.0, m)
+        assert student_p(own, other) == pytest.approx(stats.ttest_ind(own, other).pvalue, rel=1e-9)
 
 
 @pytest.fixture
