@@ -64,10 +64,12 @@ def page(report: Report, catalogue: Catalogue) -> str:
     """The whole page, in English and in the language of ``catalogue``."""
     listed = _listed(report.run.trials)
     environment = templates(catalogue)
+    # Of these there are most, and the page is made twice: without its sections, to see how long.
+    grid = vars(environment.get_template("macros.html.j2").module)["grid"]
     render = partial(
         environment.get_template("index.html.j2").render,
         report=report,
-        trials=_trials(listed) if len(listed) else None,
+        trials=grid(_trials(listed)) if len(listed) else None,
         unlisted=_unlisted(len(listed), len(report.run.trials)),
         spread=SPREAD,
         apart=APART,

@@ -13,10 +13,9 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from radon.complexity import cc_visit
-from radon.metrics import h_visit, mi_visit
+from radon.metrics import h_visit_ast, mi_compute
 from radon.raw import analyze
-from radon.visitors import Function
+from radon.visitors import ComplexityVisitor, Function
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -188,16 +187,20 @@ class _Module:
 
 
 def _measure(text: str, *modules: _Module) -> Metrics:
-    raw = analyze(text)
+    # Each of these once; radon's functions of the text parse it, and count, once more each.
+    tree, raw = ast.parse(text), analyze(text)
+    visited = ComplexityVisitor.from_ast(tree)
+    volume = h_visit_ast(tree).total.volume
+    comments = 100 * raw.comments / raw.sloc if raw.sloc else 0
     aliases = {name: full for module in modules for name, full in module.aliases.items()}
     return Metrics(
         lines=raw.sloc,
         statements=raw.lloc,
         # Blocks are classes, too, whose complexity is that of their methods once more.
-        complexity=sum(of.complexity for of in cc_visit(text) if isinstance(of, Function)),
-        volume=h_visit(text).total.volume,
-        maintainability=mi_visit(text, multi=False),
-        names=frozenset(_names(ast.parse(text), aliases)),
+        complexity=sum(of.complexity for of in visited.blocks if isinstance(of, Function)),
+        volume=volume,
+        maintainability=mi_compute(volume, visited.total_complexity, raw.lloc, comments),
+        names=frozenset(_names(tree, aliases)),
     )
 
 
