@@ -50,6 +50,9 @@ STEPS = 10
 """As many as are compared before a trial is timed: shallow networks agree to a few millionths so
 far, then rounding is amplified beyond use even between two runs of one framework."""
 
+PAIRS = STEPS * DISTINCT * CLASSES
+"""Images with their labels that its batches can have."""
+
 VERSION = 2
 """Raise when what is compared changes: traces kept by older versions are then not used."""
 
@@ -112,12 +115,11 @@ class Trace:
 
 
 def images(
-    workload: Workload, count: int, seed: int | None = None
+    workload: Workload, seed: int | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """The data set of certificates: ``STEPS`` batches of noise, repeated to ``count`` images.
+    """The batches of certificates, one after the other: images of noise and their labels.
 
-    ``[count, 32, 32, 3]`` and ``[count]``. Repeated, because a framework that compiles for the size
-    of its data set would compile anew for a smaller one. Each batch has ``DISTINCT`` images, the
+    ``[STEPS * batch, 32, 32, 3]`` and ``[STEPS * batch]``. Each batch has ``DISTINCT`` images, the
     same ones whatever its size. ``seed``: the network's own, if None.
     """
     random = np.random.default_rng([_seed(workload, seed), 1])
@@ -129,8 +131,28 @@ def images(
     rows = np.arange(workload.batch_size) % DISTINCT
     pixels = batches[:, rows].reshape(-1, *IMAGE_SHAPE)
     labels = random.integers(0, CLASSES, len(pixels)).astype(np.int32)
-    wanted = max(count, len(pixels))
-    return np.resize(pixels, (wanted, *IMAGE_SHAPE)), np.resize(labels, wanted)
+    return pixels, labels
+
+
+def dataset(
+    pixels: NDArray[np.uint8], labels: NDArray[np.int32], count: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32]]:
+    """A data set of ``count`` images that holds those batches, and their rows ``[STEPS, batch]``.
+
+    An image that a batch has more than once with the same label is there once, so that
+    ``PAIRS`` are always enough, and there are no fewer; then they are repeated. A framework that
+    compiles for the size of its data set would compile anew for another one.
+    """
+    batch = len(pixels) // STEPS
+    step, row = np.divmod(np.arange(len(pixels)), batch)
+    pair = (step * DISTINCT + row % DISTINCT) * CLASSES + labels
+    _, first, rows = np.unique(pair, return_index=True, return_inverse=True)
+    wanted = max(count, PAIRS)
+    return (
+        np.resize(pixels[first], (wanted, *IMAGE_SHAPE)),
+        np.resize(labels[first], wanted),
+        rows.astype(np.int32).reshape(STEPS, batch),
+    )
 
 
 def trace(
@@ -147,11 +169,11 @@ def trace(
 
     With ``together``, all but the first in one call, whose mean loss stands for each of them.
     """
-    pixels, labels = images(workload, count, seed)
-    trainer.load_data(pixels, labels)
+    pixels, labels = images(workload, seed)
+    held, of_held, rows = dataset(pixels, labels, count)
+    trainer.load_data(held, of_held)
     trainer.load_weights(start(workload, seed, nudge))
     first_logits = trainer.logits(pixels[: workload.batch_size])
-    rows = np.arange(STEPS * workload.batch_size, dtype=np.int32).reshape(STEPS, -1)
     losses = [trainer.train(rows[:1])]
     first = trainer.weights()
     others = rows[np.arange(1, steps) % STEPS]

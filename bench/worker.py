@@ -174,7 +174,7 @@ def earn(
     found = certificate.trace(plain, workload, trial.train_images)
     earned = certificate.certify(found, reference, workload, tolerance)
     trainer.load_weights(certificate.start(workload))
-    pixels, _ = certificate.images(workload, 0)
+    pixels, _ = certificate.images(workload)
     logits = trainer.logits(pixels[: workload.batch_size])
     return certificate.certify_evaluation(logits, reference, earned)
 

@@ -112,12 +112,16 @@ def test_a_trace_survives_its_file(tmp_path: Path, trace: Trace) -> None:
     assert loaded.first.keys() == trace.first.keys()
 
 
-def test_images_are_repeated_to_any_number() -> None:
-    few, labels = certificate.images(SMALL, 0)
-    many, _ = certificate.images(SMALL, 50)
-    assert len(few) == len(labels) == 20
-    assert len(many) == 50
-    assert (many[20:40] == few).all()
+@pytest.mark.parametrize("count", [0, 1024])
+def test_a_data_set_of_any_size_holds_the_batches(count: int) -> None:
+    workload = WORKLOADS["listing1"]
+    pixels, labels = certificate.images(workload)
+    assert len(pixels) == len(labels) == 10 * workload.batch_size
+    held, of_held, rows = certificate.dataset(pixels, labels, count)
+    assert rows.shape == (10, workload.batch_size)
+    assert len(held) == len(of_held) == max(count, 400)
+    assert (held[rows.ravel()] == pixels).all()
+    assert (of_held[rows.ravel()] == labels).all()
 
 
 def test_the_key_is_of_all_that_determines_the_trace_but_dropout() -> None:
@@ -185,11 +189,11 @@ def test_what_was_never_measured_is_held_to_the_widest_spread() -> None:
 
 
 def test_no_batch_has_more_than_a_few_images_and_its_size_does_not_choose_them() -> None:
-    pixels, labels = certificate.images(WORKLOADS["listing3"], 0)
+    pixels, labels = certificate.images(WORKLOADS["listing3"])
     batch = pixels[:64]
     assert len(np.unique(batch, axis=0)) == certificate.DISTINCT
     assert len(np.unique(labels[:64])) > certificate.DISTINCT
-    larger, _ = certificate.images(replace(WORKLOADS["listing3"], batch_size=128), 0)
+    larger, _ = certificate.images(replace(WORKLOADS["listing3"], batch_size=128))
     assert (larger[128:132] == pixels[64:68]).all()
 
 

@@ -127,7 +127,7 @@ def test_evaluation_with_dropout(
 
 
 def _evaluated(trainer: Trainer, workload: Workload) -> Floats:
-    pixels, labels = certificate.images(workload, 0)
+    pixels, labels = certificate.images(workload)
     trainer.load_data(pixels, labels)
     trainer.load_weights(certificate.start(workload))
     return trainer.logits(pixels[: workload.batch_size])
