@@ -6,7 +6,8 @@ An implementation is a folder ``impls/<name>/`` with
 - ``networks.py``: the networks, as that framework's tutorials write them;
 - ``trainer.py``: ``build(trial) -> Trainer``, ``kernels(trial) -> dict[str, Callable[[], None]]``
   (see ``KERNELS``) and ``libraries() -> dict[str, str]``;
-- ``pipeline.py``: a :class:`Pipeline`, the framework's own way from a data set on disk to batches.
+- ``pipeline.py``: a :class:`Pipeline`, the framework's own way from a data set on disk to batches;
+- ``keep.py``, only where a mode has something ``kept``: a program that makes it.
 
 Array conventions are those of ``bench.workloads``; weights are named and laid out as in
 ``bench.workloads.weight_shapes``.
@@ -157,6 +158,10 @@ class Mode:
     """Part of the name of its requirements, ``requirements[.ENVIRONMENT].cpu.txt``."""
     variables: tuple[tuple[str, str], ...] = ()
     """Environment variables that its process must start with, beyond those all workers get."""
+    kept: str = ""
+    """Folder, under the temporary one, that the framework keeps on a machine for all its programs.
+    Made once in an environment, by ``impls/NAME/keep.py``, which starts with the same variables;
+    found there by every trial. Nothing if empty."""
     devices: tuple[Device, ...] = ("cpu", "cuda")
     """Where it can run."""
     multistep: bool = False

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from bench.certificate import Certificate
 from bench.code import ROOT
 from bench.contract import Trial
-from bench.environments import frameworks
+from bench.environments import frameworks, kept
 from bench.machine import device_bytes_in_use, gpu_state
 from bench.records import GpuState, Measurement, Status
 
@@ -67,17 +67,19 @@ def launch(
 
     ``worker`` is a module of ``bench`` and its arguments, to which the pipe's descriptor is added;
     it and the implementation are those of the tree ``root``.
-    What the worker prints goes to ``log``; its home and temporary folder are empty and its own, so
-    that neither the user's settings (``~/.keras/keras.json``) nor what earlier trials compiled
-    (TorchInductor's cache) can change a measurement. ``tick`` is called every ``TICK_SECONDS``. A
-    worker that outlasts ``timeout`` seconds is killed; so is one still alive when this function is
-    left by an exception, such as Ctrl-C.
+    What the worker prints goes to ``log``; its home and temporary folder are its own, and empty but
+    for what its mode keeps on a machine, so that neither the user's settings
+    (``~/.keras/keras.json``) nor what earlier trials compiled (TorchInductor's cache) can change a
+    measurement. ``tick`` is called every ``TICK_SECONDS``. A worker that outlasts ``timeout``
+    seconds is killed; so is one still alive when this function is left by an exception, such as
+    Ctrl-C.
     """
     reader, writer = os.pipe()
     on_gpu = trial.device == "cuda"
     before, state = (device_bytes_in_use(), gpu_state()) if on_gpu else (None, None)
     started = time.monotonic()
     home = tempfile.TemporaryDirectory(prefix="trial-", ignore_cleanup_errors=True)
+    _lend(trial, kept(python), Path(home.name), root)
     with log.open("wb") as output, bound_to(cpus):
         process = subprocess.Popen(
             [str(python), "-P", "-m", *worker, str(writer)],
@@ -155,6 +157,15 @@ def environment(
         variables["CUDA_VISIBLE_DEVICES"] = visible
     known = frameworks(root).get(trial.framework)  # an unknown one is the worker's to complain of
     return variables | (dict(known.modes[trial.mode].variables) if known else {})
+
+
+def _lend(trial: Trial, held: Path, home: Path, root: Path) -> None:
+    """Let the worker find in ``home`` what its mode keeps, if it was made."""
+    known = frameworks(root).get(trial.framework)
+    wanted = known.modes[trial.mode].kept if known else ""
+    if wanted and held.is_dir():
+        (home / wanted).parent.mkdir(parents=True)
+        (home / wanted).symlink_to(held, target_is_directory=True)
 
 
 @contextmanager

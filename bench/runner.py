@@ -17,6 +17,7 @@ from bench.certificate import Certificate
 from bench.contract import Trial
 from bench.data import open_dataset
 from bench.errors import UserError
+from bench.keep import keep
 from bench.launch import TICK_SECONDS, Outcome, launch
 from bench.plan import Plan, recorded
 from bench.progress import Job, RunProgress
@@ -44,14 +45,19 @@ def check_unchanged(plan: Plan) -> None:
 def pythons(plan: Plan, report: Callable[[str], None], root: Path = code.ROOT) -> Pythons:
     """The interpreter of every arm of ``plan``, of environments that the tree ``root`` locks.
 
-    They are made where they are missing; ``report`` gets a line before. Raises ``UserError``.
+    They, and what modes keep in them, are made where they are missing; ``report`` gets a line
+    before. Raises ``UserError``.
     """
-    arms = {(trial.framework, trial.mode): trial.device for trial in plan.trials}
+    arms = {(trial.framework, trial.mode): trial for trial in plan.trials}
     if plan.interpreter != "environments":
         return dict.fromkeys(arms, Path(plan.interpreter))
-    return {
-        arm: environments.environment(*arm, device, report, root) for arm, device in arms.items()
+    found = {
+        arm: environments.environment(*arm, trial.device, report, root)
+        for arm, trial in arms.items()
     }
+    for arm, trial in arms.items():
+        keep(trial, found[arm], report, root)
+    return found
 
 
 def references(plan: Plan, report: Callable[[str], None]) -> dict[str, Path]:

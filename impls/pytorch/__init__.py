@@ -17,7 +17,14 @@ IMPLEMENTATION = Implementation(
             # run here, and keeps the answer: a user waits for that once on a machine, but a trial,
             # whose folders are empty, each time, a third of the 30 s until its first step
             # (torch/_inductor/config.py, vec_isa_ok; PyTorch 2.15).
-            variables=(("TORCHINDUCTOR_VEC_ISA_OK", "1"),),
+            variables=(
+                ("TORCHINDUCTOR_VEC_ISA_OK", "1"),
+                # Its folders are named after the user.
+                ("LOGNAME", "trial"),
+            ),
+            # And its headers, which it compiles once and keeps even where everything else is to
+            # be compiled afresh (torch/_inductor/codecache.py, _HEADER_DIR; PyTorch 2.15).
+            kept="torchinductor_trial/precompiled_headers",
         ),
         "compile-graphs": Mode(
             about='the same with mode="reduce-overhead": as CUDA graphs',
