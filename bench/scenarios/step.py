@@ -17,7 +17,6 @@ from bench.clock import (
     chunk,
     chunk_steps,
     doubling,
-    longest_read,
     timed,
     without_collector,
 )
@@ -39,35 +38,17 @@ REST = 0.1
 def measure(trainer: Trainer, inputs: Inputs, seconds: float, least: int = LEAST_CHUNKS) -> Steady:
     """Time chunks for ``seconds`` in all at least, then one beside one that is twice as long.
 
-    There are ``least`` chunks at least, however long they take.
+    There are ``least`` chunks at least, however long they take. If what a call leaves undone is
+    more than little beside a chunk, all is done once more with longer ones.
 
     ``trainer`` has taken some steps, and goes through the batches of the first epoch again and
     again. What compilation and warm-up there is left shows in the chunks; the report looks for it.
     """
     rows, steps = prepared(trainer, inputs)
-    steps = _longer(trainer, rows, steps)
-    trainer.train(rows(2 * steps))  # a framework may compile for each number of steps
-    chunks: list[Chunk] = []
-    doubled: list[Chunk] = []
-
-    def timed_chunk(steps: int) -> Chunk:
-        return chunk(partial(trainer.train, rows(steps)), steps, trainer.compilations)
-
-    with without_collector():
-        while len(chunks) < least - 1 or sum(c.wall for c in chunks) < seconds:
-            chunks.append(timed_chunk(steps))
-        for _ in range(MOST_PAIRS):
-            chunks.append(timed_chunk(steps))
-            doubled.append(timed_chunk(2 * steps))
-            if abs(doubling(chunks[-len(doubled) :], doubled)) <= LARGEST_DEVIATION:
-                break
-    return Steady(
-        chunks=tuple(chunks),
-        doubled=tuple(doubled),
-        read_seconds=_read(
-            trainer, rows, steps, longest_read(median(c.wall for c in chunks), steps)
-        ),
-    )
+    steady = _timed(trainer, rows, steps, seconds, least)
+    if (longer := _longer(steady)) > steps:
+        return _timed(trainer, rows, longer, seconds, least)
+    return steady
 
 
 def prepared(trainer: Trainer, inputs: Inputs) -> tuple[Callable[[int], NDArray[np.int32]], int]:
@@ -89,20 +70,49 @@ def batches(inputs: Inputs) -> Callable[[int], NDArray[np.int32]]:
     return rows
 
 
-def _longer(trainer: Trainer, rows: Callable[[int], NDArray[np.int32]], steps: int) -> int:
+def _timed(
+    trainer: Trainer,
+    rows: Callable[[int], NDArray[np.int32]],
+    steps: int,
+    seconds: float,
+    least: int,
+) -> Steady:
+    for warm in (steps, 2 * steps):
+        trainer.train(rows(warm))  # a framework may compile for each number of steps
+    chunks: list[Chunk] = []
+    doubled: list[Chunk] = []
+
+    def timed_chunk(steps: int) -> Chunk:
+        return chunk(partial(trainer.train, rows(steps)), steps, trainer.compilations)
+
+    with without_collector():
+        while len(chunks) < least - 1 or sum(c.wall for c in chunks) < seconds:
+            chunks.append(timed_chunk(steps))
+        for _ in range(MOST_PAIRS):
+            chunks.append(timed_chunk(steps))
+            doubled.append(timed_chunk(2 * steps))
+            if abs(doubling(chunks[-len(doubled) :], doubled)) <= LARGEST_DEVIATION:
+                break
+    little = LARGEST_READ * median(c.wall for c in chunks)
+    return Steady(
+        chunks=tuple(chunks),
+        doubled=tuple(doubled),
+        read_seconds=_read(trainer, rows, steps, little),
+    )
+
+
+def _longer(steady: Steady) -> int:
     """So many steps that what a call leaves undone, however many they are, is little beside them.
 
     A framework may return when results are there and give memory back in a thread of its own, as
     JAX does on a CPU by default. What grows with the steps no chunk can be long enough for.
     """
-    _, once = timed(lambda: trainer.train(rows(steps)))
-    little = LARGEST_READ * once.wall / 2
-    left = _read(trainer, rows, steps, little)
-    if left <= little:
+    steps, length = steady.chunks[-1].steps, median(c.wall for c in steady.chunks)
+    if steady.read_seconds <= LARGEST_READ * length:
         return steps
     # Twice as long as would do: the next time it may be more.
-    longer = min(2 * left / LARGEST_READ, LONGEST_CHUNK / 2) / once.wall
-    return max(steps, ceil(steps * longer))
+    longest = min(2 * steady.read_seconds / LARGEST_READ, LONGEST_CHUNK / 2)
+    return max(steps, ceil(steps * longest / length))
 
 
 def _read(
@@ -110,17 +120,19 @@ def _read(
 ) -> float:
     """How much longer weights take to read right after so many steps than after a rest.
 
-    Seconds, from the shortest of several times each: what is not done yet would be waited for every
-    time, and is done by the end of the rest. There are several only while it is not as ``little``:
-    reading some megabytes takes a millisecond more or less each time.
+    Seconds, the least of several times: what is not done yet would be waited for every time, and is
+    done by the end of the rest. There are several only while it is not as ``little``: a busy
+    machine takes twice as long to read at one time as at another. Each is a difference of two that
+    were read one after the other, because a machine may be busy for seconds.
     """
-    at_once = rested = inf
+    left = inf
     for _ in range(MOST_READS):
         trainer.train(rows(steps))
-        at_once = min(at_once, timed(trainer.weights)[1].wall)
+        _, at_once = timed(trainer.weights)
         trainer.train(rows(1))
         time.sleep(REST)
-        rested = min(rested, timed(trainer.weights)[1].wall)
-        if at_once - rested <= little:
+        _, rested = timed(trainer.weights)
+        left = min(left, at_once.wall - rested.wall)
+        if left <= little:
             break
-    return max(0.0, at_once - rested)
+    return max(0.0, left)

@@ -76,7 +76,7 @@ def test_arms_of_a_block_share_a_seed_and_blocks_do_not() -> None:
 
 
 def test_a_small_data_set_is_used_whole() -> None:
-    assert {trial.train_images for trial in planned()} == {1000}
+    assert {trial.train_images for trial in planned(train_images=2048)} == {1000}
 
 
 def test_too_few_images_are_refused_with_the_number_needed() -> None:
