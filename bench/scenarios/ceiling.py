@@ -6,8 +6,9 @@ from bench.clock import Void, timed
 from bench.contract import Device, work
 from bench.records import Ceiling
 
-CALLS = 5
-"""Of each kernel, after one that is not timed: it may compile."""
+CALLS = 3
+"""Of each kernel, after one that is not timed: it may compile. What counts is the best of a run,
+which has dozens of trials."""
 ATTEMPTS = 5
 """To reach what training reached: whatever else the machine does may hold kernels up."""
 
