@@ -120,7 +120,7 @@ def _forest(values: Rows, section: Section, colours: dict[str, str]) -> dict[str
     base = alt.Chart(alt.InlineData(values=values)).encode(
         y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False)),
         color=alt.Color("kind:N", scale=_scale(colours), title=None),
-        tooltip=["name:N", *(f"{key}:Q" for key in ("ratio", "low", "high")), "kind:N"],
+        tooltip=_tooltip("name:N", "ratio:Q", "low:Q", "high:Q", "kind:N"),
     )
     axis = alt.X(
         "ratio:Q", scale=alt.Scale(type="log", nice=False, padding=12), title="times as fast"
@@ -128,8 +128,8 @@ def _forest(values: Rows, section: Section, colours: dict[str, str]) -> dict[str
     marks = (
         alt.Chart(alt.InlineData(values=band))
         .mark_rect(opacity=0.2, color="#888888")
-        .encode(x="from:Q", x2="to:Q"),
-        base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q"),
+        .encode(x=alt.X("from:Q"), x2=alt.X2("to:Q")),
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q")),
         base.mark_point(filled=True, size=60).encode(x=axis),
     )
     return _spec(alt.layer(*marks), height=max(60, 26 * len(values)))
@@ -228,9 +228,9 @@ def course(title: str, key: str, rows: pd.DataFrame) -> Figure:
     )
     base = _base(values, "when", "step", "measured at (UTC)", "step (ms)").encode(
         x=alt.X("when:T", title="measured at (UTC)"),
-        tooltip=["arm:N", "when:T", "step:Q", "low:Q", "high:Q", "commit:N"],
+        tooltip=_tooltip("arm:N", "when:T", "step:Q", "low:Q", "high:Q", "commit:N"),
     )
-    bars = base.mark_rule().encode(y=alt.Y("low:Q", title="step (ms)"), y2="high:Q")
+    bars = base.mark_rule().encode(y=alt.Y("low:Q", title="step (ms)"), y2=alt.Y2("high:Q"))
     return Figure(
         key=key,
         title=title,
@@ -295,9 +295,14 @@ def _base(values: Rows, x: str, y: str, across: str, up: str, scales: Scales = L
         # One legend for both, in a grey that is seen on light and on dark.
         strokeDash=alt.StrokeDash("mode:N", legend=None),
         shape=alt.Shape("mode:N", title=None, legend=alt.Legend(symbolFillColor="#888888")),
-        detail="arm:N",
-        tooltip=["arm:N", f"{x}:Q", f"{y}:Q"],
+        detail=alt.Detail("arm:N"),
+        tooltip=_tooltip("arm:N", f"{x}:Q", f"{y}:Q"),
     )
+
+
+def _tooltip(*fields: str) -> list[alt.Tooltip]:
+    # Plain text would do, but to make a channel of it Altair 6 goes through all of its classes.
+    return [alt.Tooltip(field) for field in fields]
 
 
 def _colours(frameworks: "pd.Series[str]") -> dict[str, str]:

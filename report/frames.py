@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from itertools import chain
 from math import inf, nan
 from operator import attrgetter
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -147,8 +148,9 @@ class Frames:
         )
 
     def _result_rows(self) -> dict[str, pd.DataFrame]:
+        rows = {**self._results, "inference": _with_quantiles(self._results["inference"])}
         return {
-            scenario: pd.DataFrame(self._results[scenario], columns=pd.Index(["trial", *columns]))
+            scenario: pd.DataFrame(rows[scenario], columns=pd.Index(["trial", *columns]))
             .astype({"trial": "int64", **columns})
             .set_index("trial")
             for scenario, columns in RESULT_COLUMNS.items()
@@ -225,14 +227,32 @@ def _kept(result: Result) -> tuple[object, ...]:
     """What is kept of a result beside its chunks: cells of its ``RESULT_COLUMNS``."""
     match result:
         case Inference():
-            seconds = np.quantile(result.latencies, list(LATENCIES.values())).tolist()
-            return (*seconds, _number("measurement.result.batch_size", result.batch_size))
+            # In the place of their quantiles, which take less time of many at once.
+            return (
+                array("d", result.latencies),
+                _number("measurement.result.batch_size", result.batch_size),
+            )
         case Sweep():
             return (plain(result.stopped),)
         case Startup() | Memory() | Energy() | Pipeline() | Regression():
             names = _NUMBERS_OF[type(result)]
             return tuple(_number(f"measurement.result.{n}", getattr(result, n)) for n in names)
     return ()
+
+
+def _with_quantiles(rows: Sequence[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """Results of inference, with ``LATENCIES`` in the place of all of them."""
+    every = [cast("array[float]", latencies) for _, latencies, *_ in rows]
+    found = np.empty((len(rows), len(LATENCIES)))
+    lengths = np.array(list(map(len, every)), dtype=np.int64)
+    for length in np.unique(lengths):
+        places = np.flatnonzero(lengths == length)
+        stacked = np.array([every[place] for place in places.tolist()])
+        found[places] = np.quantile(stacked, list(LATENCIES.values()), axis=1).T
+    return [
+        (trial, *quantiles, *others)
+        for (trial, _, *others), quantiles in zip(rows, found.tolist(), strict=True)
+    ]
 
 
 def _measured(get: Callable[[Measurement], object]) -> Callable[[Record], object]:

@@ -78,21 +78,30 @@ def _counted(compilations: NDArray[np.float64]) -> NDArray[np.int_] | None:
     return None if np.isnan(compilations).any() else compilations.astype(np.int_)
 
 
-def _by_trial(run: Run, scenario: str) -> Iterator[tuple[int, dict[str, NDArray[np.float64]]]]:
-    """Columns of each trial's chunks, which follow each other; seconds are those of a step."""
+Columns = dict[str, NDArray[np.float64]]
+
+
+def _by_trial(run: Run, scenario: str) -> Iterator[tuple[int, Columns]]:
+    """Columns of each trial's chunks; seconds are those of a step."""
+    for (trial,), columns in _stretches(run, scenario, "trial"):
+        yield trial, columns
+
+
+def _stretches(run: Run, scenario: str, *keys: str) -> Iterator[tuple[tuple[int, ...], Columns]]:
+    """The same of each stretch of chunks, which follow each other, that ``keys`` are alike in."""
     asked = (run.trials["scenario"] == scenario).to_numpy()
     chunks = run.chunks[asked[run.chunks["trial"]]]
-    of = chunks["trial"].to_numpy()
+    of = chunks[list(keys)].to_numpy()
     columns = {
-        "series": chunks["series"].to_numpy(dtype=np.float64),
         "wall": (chunks["wall"] / chunks["steps"]).to_numpy(dtype=np.float64),
         "cpu": (chunks["cpu"] / chunks["steps"]).to_numpy(dtype=np.float64),
         "calibration": chunks["calibration"].to_numpy(dtype=np.float64),
         "compilations": chunks["compilations"].to_numpy(dtype=np.float64),
     }
-    starts = np.flatnonzero(np.diff(of, prepend=-1))
+    starts = np.flatnonzero(np.diff(of, axis=0, prepend=-1).any(axis=1))
     for start, end in pairwise([*starts, len(of)]):
-        yield int(of[start]), {name: values[start:end] for name, values in columns.items()}
+        alike = tuple(map(int, of[start]))
+        yield alike, {name: values[start:end] for name, values in columns.items()}
 
 
 def find_inference(run: Run) -> dict[int, Process]:
@@ -114,10 +123,8 @@ def find_in_turns(run: Run, scenario: str, result: type[Result]) -> dict[str, di
     before = run.trials["calibration_before"].to_numpy()
     names = IN_TURNS[result]
     found: dict[str, dict[int, Process]] = {name: {} for name in names}
-    for trial, own in _by_trial(run, scenario):
-        for place in sorted({int(number) for number in own["series"]}):
-            taken = {name: values[own["series"] == place] for name, values in own.items()}
-            found[names[place]][trial] = _flat(taken, before[trial])
+    for (trial, place), own in _stretches(run, scenario, "trial", "series"):
+        found[names[place]][trial] = _flat(own, before[trial])
     return found
 
 

@@ -70,13 +70,13 @@ def test_a_profile_as_it_is_needs_no_numbers(quick: list[Record], again_of: Agai
 
 def test_what_is_not_the_profiles_is_said(quick: list[Record], again_of: AgainOf) -> None:
     records = [
-        measured(record, seed=record.trial.seed + 7, allocator="keep", train_images=512)
+        measured(record, seed=record.trial.seed + 7, allocator="keep", train_images=384)
         for record in quick
         if record.trial.framework != "jax" and record.trial.workload.name == "listing3"
     ]
     words = again_of(records)
     options = parser().parse_args(words[4:])
-    assert (options.seed, options.allocator, options.train_images) == (7, "keep", 512)
+    assert (options.seed, options.allocator, options.train_images) == (7, "keep", 384)
     assert options.workload == ["listing3"]
     assert options.framework == ["keras", "pytorch", "tensorflow"]
     assert options.mode is None
