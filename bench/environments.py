@@ -18,7 +18,6 @@ from bench.errors import UserError
 ENVIRONMENTS = ROOT / ".environments"
 
 _STAMP = "lock.sha256"
-_KEPT = "kept"
 
 
 def frameworks(root: Path = ROOT) -> dict[str, Implementation]:
@@ -132,14 +131,6 @@ def install(folder: Path, lock: Path, begin: Callable[[], None]) -> Path:
     )
     stamp.write_text(wanted, encoding="utf-8")
     return python
-
-
-def kept(python: Path) -> Path:
-    """The folder with what is kept (``bench.contract.Mode``) beside an environment's interpreter.
-
-    It need not exist.
-    """
-    return python.parent.parent / _KEPT
 
 
 def missing(implementation: Implementation) -> list[str]:

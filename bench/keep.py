@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 
 from bench.code import ROOT
 from bench.contract import Trial
-from bench.environments import frameworks, kept
+from bench.environments import frameworks
+from bench.kept import held
 from bench.launch import environment
 
 
@@ -22,11 +23,14 @@ def keep(trial: Trial, python: Path, report: Callable[[str], None], root: Path =
     The program that makes it is of the tree ``root``. Where it fails, which ``report`` is told,
     there is nothing, and every trial does it on its own.
     """
-    wanted, held = frameworks(root)[trial.framework].modes[trial.mode].kept, kept(python)
-    if not wanted or held.exists():
+    mode = frameworks(root)[trial.framework].modes[trial.mode]
+    place = held(python, mode)
+    if not mode.kept or place.exists():
         return
     report(f"making what {trial.framework} {trial.mode} keeps on a machine (takes a minute)")
-    with TemporaryDirectory(dir=held.parent, ignore_cleanup_errors=True) as home:
+    # Beside the place, so that it is moved there whole.
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=place.parent, ignore_cleanup_errors=True) as home:
         done = subprocess.run(
             [str(python), "-P", "-m", f"impls.{trial.framework}.keep"],
             cwd=root,
@@ -35,9 +39,9 @@ def keep(trial: Trial, python: Path, report: Callable[[str], None], root: Path =
             text=True,
             check=False,
         )
-        made = Path(home, wanted)
+        made = Path(home, mode.kept)
         if done.returncode == 0 and made.is_dir():
-            made.rename(held)
+            made.rename(place)
             return
     said = " ".join(done.stderr.split())[-200:]
     report(f"that failed ({said}): each trial of {trial.framework} {trial.mode} makes its own")

@@ -17,8 +17,9 @@ from pydantic import TypeAdapter
 
 from bench.certificate import Certificate
 from bench.code import ROOT
-from bench.contract import Trial
-from bench.environments import frameworks, kept
+from bench.contract import Mode, Trial
+from bench.environments import frameworks
+from bench.kept import held, lend
 from bench.machine import device_bytes_in_use, gpu_state
 from bench.records import GpuState, Measurement, Status
 
@@ -79,7 +80,8 @@ def launch(
     before, state = (device_bytes_in_use(), gpu_state()) if on_gpu else (None, None)
     started = time.monotonic()
     home = tempfile.TemporaryDirectory(prefix="trial-", ignore_cleanup_errors=True)
-    _lend(trial, kept(python), Path(home.name), root)
+    if mode := _mode(trial, root):
+        lend(mode, held(python, mode), Path(home.name))
     with log.open("wb") as output, bound_to(cpus):
         process = subprocess.Popen(
             [str(python), "-P", "-m", *worker, str(writer)],
@@ -155,17 +157,14 @@ def environment(
     visible = "" if trial.device == "cpu" else outside.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         variables["CUDA_VISIBLE_DEVICES"] = visible
-    known = frameworks(root).get(trial.framework)  # an unknown one is the worker's to complain of
-    return variables | (dict(known.modes[trial.mode].variables) if known else {})
+    mode = _mode(trial, root)
+    return variables | (dict(mode.variables) if mode else {})
 
 
-def _lend(trial: Trial, held: Path, home: Path, root: Path) -> None:
-    """Let the worker find in ``home`` what its mode keeps, if it was made."""
+def _mode(trial: Trial, root: Path) -> Mode | None:
+    """None of an unknown framework, which is the worker's to complain of."""
     known = frameworks(root).get(trial.framework)
-    wanted = known.modes[trial.mode].kept if known else ""
-    if wanted and held.is_dir():
-        (home / wanted).parent.mkdir(parents=True)
-        (home / wanted).symlink_to(held, target_is_directory=True)
+    return known.modes[trial.mode] if known else None
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from rich.table import Table
 from bench import certificate, environments, machine, reference, sources
 from bench.contract import Device, Precision
 from bench.errors import UserError
+from bench.keep import keep
 from bench.launch import Outcome, launch
 from bench.progress import say
 from bench.runner import worker_cpus
@@ -157,10 +158,12 @@ def prove(
     trial = certificate.trial(
         case.framework, case.mode, workload, case.precision, device=device, threads=threads
     )
+    python = environments.environment(case.framework, case.mode, device, report)
+    keep(trial, python, report)
     with tempfile.TemporaryDirectory() as folder:
         outcome = launch(
             trial,
-            python=environments.environment(case.framework, case.mode, device, report),
+            python=python,
             worker=("bench.proof", str(trace), str(steps), str(nudges)),
             cpus=worker_cpus(threads),
             timeout=TIMEOUT,

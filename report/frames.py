@@ -32,6 +32,7 @@ from bench.records import (
     Training,
 )
 from bench.workloads import Optimizer
+from report.lengths import of_a_length
 from report.text import plain
 
 
@@ -244,11 +245,8 @@ def _with_quantiles(rows: Sequence[tuple[object, ...]]) -> list[tuple[object, ..
     """Results of inference, with ``LATENCIES`` in the place of all of them."""
     every = [cast("array[float]", latencies) for _, latencies, *_ in rows]
     found = np.empty((len(rows), len(LATENCIES)))
-    lengths = np.array(list(map(len, every)), dtype=np.int64)
-    for length in np.unique(lengths):
-        places = np.flatnonzero(lengths == length)
-        stacked = np.array([every[place] for place in places.tolist()])
-        found[places] = np.quantile(stacked, list(LATENCIES.values()), axis=1).T
+    for places, values in of_a_length(every):
+        found[places] = np.quantile(values, list(LATENCIES.values()), axis=1).T
     return [
         (trial, *quantiles, *others)
         for (trial, _, *others), quantiles in zip(rows, found.tolist(), strict=True)

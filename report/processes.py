@@ -15,6 +15,7 @@ from bench.records import Regression, Result
 from report import steady
 from report.covariates import Covariates, discarded
 from report.frames import IN_TURNS
+from report.lengths import of_a_length
 from report.load import Run
 
 _SUMS = ("wall", "cpu", "switches", "stolen")
@@ -141,11 +142,8 @@ def _flat(own: Mapping[str, NDArray[np.float64]], before: float) -> Process:
 def medians(series: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Median of each of many short series, ``[N]``; NaN of one without values."""
     found = np.full(len(series), np.nan)
-    lengths = np.array(list(map(len, series)), dtype=np.int64)
-    # Those of a length together: most are of the same.
-    for length in np.unique(lengths[lengths > 0]):
-        places = np.flatnonzero(lengths == length).tolist()
-        found[places] = np.median(np.stack([series[place] for place in places]), axis=1)
+    for places, values in of_a_length(series):
+        found[places] = np.median(values, axis=1)
     return found
 
 

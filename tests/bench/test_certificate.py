@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,6 +123,28 @@ def test_a_data_set_of_any_size_holds_the_batches(count: int) -> None:
     assert len(held) == len(of_held) == max(count, 400)
     assert (held[rows.ravel()] == pixels).all()
     assert (of_held[rows.ravel()] == labels).all()
+
+
+def test_a_trainer_that_takes_its_data_as_it_lies_does_not_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    workload = WORKLOADS["listing3"]
+
+    def trace() -> Trace:
+        trial = certificate.trial("reference", "numpy", workload, "fp64")
+        trainer = import_module("impls.reference.trainer").build(trial)
+        return certificate.trace(trainer, workload, 0, steps=1)
+
+    right = trace()
+    dataset = certificate.dataset
+
+    def in_order(*given: Any) -> tuple[Any, ...]:
+        pixels, labels, rows = dataset(*given)
+        return pixels, labels, np.arange(rows.size, dtype=np.int32).reshape(rows.shape)
+
+    monkeypatch.setattr(certificate, "dataset", in_order)
+    earned = certificate.certify(trace(), right, workload, TOLERANCE)
+    assert earned.failure.startswith("the loss of step 1 ")
 
 
 def test_the_key_is_of_all_that_determines_the_trace_but_dropout() -> None:

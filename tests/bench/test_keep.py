@@ -2,13 +2,17 @@
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
-from bench import environments, launch
+from bench import launch
 from bench.contract import Implementation, Mode, Trial
 from bench.keep import keep
+from bench.kept import FOLDER, held
+from bench.scenarios import startup
 
 KEEPS = Implementation(
     name="plain",
@@ -67,8 +71,8 @@ def test_it_is_made_once_and_found_by_every_trial(
     for _ in range(2):
         keep(trial, python, told.append, root)
     assert told == ["making what plain loop keeps on a machine (takes a minute)"]
-    assert {path.name for path in python.parent.parent.iterdir()} == {"bin", "kept"}
-    held = environments.kept(python)
+    assert {path.name for path in (python.parent.parent / FOLDER / "for").iterdir()} == {"all"}
+    place = held(python, KEEPS.modes["loop"])
     script = python.with_name("script")
     script.write_text('#!/bin/sh\ncat "$TMPDIR/for/all/made"; ls "$TMPDIR"; exit 1\n')
     script.chmod(0o755)
@@ -84,7 +88,7 @@ def test_it_is_made_once_and_found_by_every_trial(
             root=root,
         )
         assert (tmp_path / "log").read_text() == "headersfor\n"
-    assert [path.name for path in held.iterdir()] == ["made"]
+    assert [path.name for path in place.iterdir()] == ["made"]
 
 
 @pytest.mark.parametrize(
@@ -101,11 +105,33 @@ def test_where_it_cannot_be_made_nothing_is_left_of_it(
     keep(trial, python, told.append, tree(program))
     assert said in told[1]
     assert told[1].endswith(": each trial of plain loop makes its own")
-    assert [path.name for path in python.parent.parent.iterdir()] == ["bin"]
+    assert not list((python.parent.parent / FOLDER / "for").iterdir())
 
 
 def test_a_mode_that_keeps_nothing_runs_nothing(
     make_trial: Callable[..., Trial], python: Path
 ) -> None:
     keep(make_trial(framework="pytorch", mode="eager"), python, pytest.fail)
-    assert not environments.kept(python).exists()
+    assert [path.name for path in python.parent.parent.iterdir()] == ["bin"]
+
+
+def test_a_cold_start_finds_it_in_its_empty_home(
+    make_trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    trial = make_trial(framework="pytorch", mode="compile")
+    wanted = import_module("impls.pytorch").IMPLEMENTATION.modes["compile"].kept
+    (tmp_path / wanted).mkdir(parents=True)
+    (tmp_path / "compiled").touch()
+    homes: list[Path] = []
+
+    def ask(_worker: str, _trial: Trial, variables: dict[str, str]) -> tuple[str, int]:
+        home = Path(variables["TMPDIR"])
+        homes.append(home)
+        assert (home / wanted).resolve() == (tmp_path / wanted).resolve()
+        assert not (home / "compiled").exists()
+        return "1.0", 0
+
+    monkeypatch.setattr(startup, "ask", ask)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    startup.measure(ANY, ANY, ANY, trial)
+    assert len(homes) == 2
