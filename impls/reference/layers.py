@@ -138,7 +138,7 @@ def subsample(x: Array, *, stride: int, outputs: int) -> tuple[Array, Backward]:
 
 
 def batch_norm_training(
-    x: Array, scale: Array, bias: Array, mean: Array, variance: Array
+    x: Array, scale: Array, bias: Array, mean: Array, variance: Array, *, copies: int = 1
 ) -> tuple[Array, Backward, dict[str, Array]]:
     """Normalise ``[..., c]`` by the batch's own statistics; also return the new running ones.
 
@@ -150,11 +150,14 @@ def batch_norm_training(
         mean     <- (1 - RUNNING) * mean     + RUNNING * m
         variance <- (1 - RUNNING) * variance + RUNNING * v * N / (N - 1)
 
-    ``mean`` and ``variance`` are the running ones and stay as they are. Raises ``ValueError`` for
-    N = 1, of which there is no unbiased variance.
+    ``mean`` and ``variance`` are the running ones and stay as they are. If each row of ``x`` stands
+    for as many ``copies``, and dy for the sum of theirs, then means are the same, dx is the sum of
+    theirs, and N is so many times larger. Raises ``ValueError`` for N = 1, of which there is no
+    unbiased variance.
     """
     count = x.size // x.shape[-1]
-    if count == 1:
+    values = copies * count
+    if values == 1:
         raise ValueError("batch normalisation needs more than one value per channel in training")
     others = tuple(range(x.ndim - 1))
     batch_mean, batch_variance = x.mean(axis=others), x.var(axis=others)
@@ -168,7 +171,7 @@ def batch_norm_training(
 
     running = {
         "mean": (1 - RUNNING) * mean + RUNNING * batch_mean,
-        "variance": (1 - RUNNING) * variance + RUNNING * batch_variance * (count / (count - 1)),
+        "variance": (1 - RUNNING) * variance + RUNNING * batch_variance * (values / (values - 1)),
     }
     return scale * z + bias, backward, running
 

@@ -26,18 +26,19 @@ Weights = Mapping[str, Array]
 
 
 def forward(
-    layers: tuple[Layer, ...], weights: Weights, x: Array, *, training: bool
+    layers: tuple[Layer, ...], weights: Weights, x: Array, *, training: bool, copies: int = 1
 ) -> tuple[Array, Backward, dict[str, Array]]:
     """Send ``x`` through ``layers``: the output, its ``backward``, the new running statistics.
 
     ``x`` is ``[n, 32, 32, 3]`` for a whole network, whose output is logits ``[n, 10]``. Gradients
     and statistics are by canonical name; ``weights`` stay as they are, and there are no new
-    statistics in evaluation. Raises ``KeyError`` for a missing weight.
+    statistics in evaluation. Each row of ``x`` may stand for as many ``copies``: then ``backward``
+    takes the sum of what comes back to them. Raises ``KeyError`` for a missing weight.
     """
     backwards = []
     statistics: dict[str, Array] = {}
     for layer in layers:
-        x, layer_backward, new = _layer(layer, weights, x, training=training)
+        x, layer_backward, new = _layer(layer, weights, x, training=training, copies=copies)
         backwards.append(layer_backward)
         statistics |= new
 
@@ -52,7 +53,7 @@ def forward(
 
 
 def _layer(
-    layer: Layer, weights: Weights, x: Array, *, training: bool
+    layer: Layer, weights: Weights, x: Array, *, training: bool, copies: int
 ) -> tuple[Array, Backward, dict[str, Array]]:
     """``forward`` of one layer."""
     match layer:
@@ -68,10 +69,10 @@ def _layer(
             if not training:
                 output, backward = compute.batch_norm_evaluation(x, *held)
                 return output, _named(name, backward), {}
-            output, backward, running = compute.batch_norm_training(x, *held)
+            output, backward, running = compute.batch_norm_training(x, *held, copies=copies)
             return output, _named(name, backward), _prefixed(name, running)
         case Residual(body, shortcut):
-            return _residual(body, shortcut, weights, x, training=training)
+            return _residual(body, shortcut, weights, x, training=training, copies=copies)
         case _:
             return *_weightless(layer, x), {}
 
@@ -103,10 +104,15 @@ def _residual(
     x: Array,
     *,
     training: bool,
+    copies: int,
 ) -> tuple[Array, Backward, dict[str, Array]]:
     """relu(body(x) + shortcut(x)); dx is the sum of what comes back through the two."""
-    long, long_backward, long_statistics = forward(body, weights, x, training=training)
-    short, short_backward, short_statistics = forward(shortcut, weights, x, training=training)
+    long, long_backward, long_statistics = forward(
+        body, weights, x, training=training, copies=copies
+    )
+    short, short_backward, short_statistics = forward(
+        shortcut, weights, x, training=training, copies=copies
+    )
     output, relu_backward = compute.relu(long + short)
 
     def backward(d_output: Array) -> tuple[Array, Gradients]:

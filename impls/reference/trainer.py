@@ -42,12 +42,21 @@ class ReferenceTrainer:
         return float(np.mean([self.train_step(batch) for batch in batches]))
 
     def train_step(self, batch: NDArray[np.int32]) -> float:
-        """One update from a batch of indices ``[n]``; returns the batch's mean cross-entropy."""
+        """One update from a batch of indices ``[n]``; returns the batch's mean cross-entropy.
+
+        Where every image is there as often, as in certificates, each is computed once.
+        """
+        images, places, counts = distinct(self.images[batch])
+        copies = int(counts[0])
+        if (counts != copies).any():  # their statistics are not those of each one once
+            images, places, copies = self.images[batch], np.arange(len(batch)), 1
         logits, backward, statistics = forward(
-            self.layers, self.held, scale(self.images[batch]), training=True
+            self.layers, self.held, scale(images), training=True, copies=copies
         )
-        loss, d_logits = softmax_cross_entropy(logits, self.labels[batch])
-        _, gradients = backward(d_logits)
+        loss, d_logits = softmax_cross_entropy(logits[places], self.labels[batch])
+        d_distinct = np.zeros_like(logits)
+        np.add.at(d_distinct, places, d_logits)
+        _, gradients = backward(d_distinct)
         trained, self.velocities = updated(
             self.held, gradients, self.velocities, self.optimizer, self.step
         )
@@ -56,13 +65,14 @@ class ReferenceTrainer:
         return loss
 
     def logits(self, images: NDArray[np.uint8], /) -> Floats:
+        images, places, _ = distinct(images)
         logits = np.empty((len(images), CLASSES))
         for start in range(0, len(images), EVALUATION_BATCH):
             part = slice(start, start + EVALUATION_BATCH)
             logits[part], _, _ = forward(
                 self.layers, self.held, scale(images[part]), training=False
             )
-        return logits
+        return logits[places]
 
     def peak_device_bytes(self) -> int | None:
         return None
@@ -103,6 +113,20 @@ def learning_rate(optimizer: Optimizer, step: int) -> float:
     """The rate of a step: that of the last entry of the schedule that has begun."""
     factors = [1.0, *(factor for start, factor in optimizer.schedule if start <= step)]
     return optimizer.learning_rate * factors[-1]
+
+
+def distinct(
+    images: NDArray[np.uint8],
+) -> tuple[NDArray[np.uint8], NDArray[np.intp], NDArray[np.intp]]:
+    """Of images ``[n, h, w, c]`` each one once, which of them each was, how often each is there."""
+    _, first, places, counts = np.unique(
+        images.reshape(len(images), -1),
+        axis=0,
+        return_index=True,
+        return_inverse=True,
+        return_counts=True,
+    )
+    return images[first], places.reshape(-1), counts
 
 
 def scale(images: NDArray[np.uint8]) -> Array:

@@ -26,7 +26,14 @@ from bench.workloads import (
 )
 from impls.reference import IMPLEMENTATION
 from impls.reference.layers import Array, conv
-from impls.reference.trainer import EVALUATION_BATCH, build, learning_rate, libraries, updated
+from impls.reference.trainer import (
+    EVALUATION_BATCH,
+    build,
+    distinct,
+    learning_rate,
+    libraries,
+    updated,
+)
 
 TINY: tuple[Layer, ...] = (
     Conv("conv1", 3, 4, stride=4, padding=1, bias=False),
@@ -108,6 +115,48 @@ def test_a_plain_step_goes_down_the_gradient(make: Make) -> None:
     assert loss == pytest.approx(np.log(10))
     expected = -0.25 * (0.1 - np.bincount(LABELS[BATCHES[0]], minlength=10) / 8)
     np.testing.assert_allclose(trainer.weights()["dense1.bias"], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("copies", [2, 4])
+def test_images_that_are_there_more_often_are_computed_once(
+    make: Make, monkeypatch: pytest.MonkeyPatch, copies: int
+) -> None:
+    """With labels of their own; weights and running statistics are those of all of them."""
+    images = np.repeat(IMAGES[: 8 // copies], copies, axis=0)
+    rows = np.random.default_rng(3).permutation(8).astype(np.int32)[np.newaxis]
+    computed = distinct(images)
+    assert computed[2].tolist() == [copies] * (8 // copies)
+    np.testing.assert_array_equal(computed[0][computed[1]], images)
+
+    def trained() -> tuple[float, Weights]:
+        trainer = make(momentum=0.9)
+        trainer.load_data(images, LABELS[:8])
+        return trainer.train(np.repeat(rows, 3, axis=0)), held(trainer)
+
+    loss, weights = trained()
+    monkeypatch.setattr(
+        "impls.reference.trainer.distinct",
+        lambda images: (images, np.arange(len(images)), np.ones(len(images), np.int64)),
+    )
+    expected_loss, expected = trained()
+    assert loss == pytest.approx(expected_loss, rel=1e-12)
+    assert_equal(weights, expected)
+
+
+def test_an_image_that_is_there_more_often_than_others_counts_more(make: Make) -> None:
+    """Twice in a batch: its part of the gradient is twice what it is, and so of the statistics."""
+    trainer = make(momentum=0.0)
+    trainer.load_data(IMAGES[[0, 1, 0, 2]], LABELS[[0, 1, 0, 2]])
+    trainer.train(np.arange(4, dtype=np.int32)[np.newaxis])
+    other = make(momentum=0.0)
+    # Twice as many of each, as often beside each other: the same means.
+    other.load_data(IMAGES[[0, 1, 2]], LABELS[[0, 1, 2]])
+    other.train(np.array([[0, 0, 1, 2]], np.int32))
+    assert_equal(held(trainer), held(other))
+    once = make(momentum=0.0)
+    once.load_data(IMAGES[:3], LABELS[:3])
+    once.train(np.arange(3, dtype=np.int32)[np.newaxis])
+    assert np.abs(held(trainer)["dense1.bias"] - held(once)["dense1.bias"]).max() > 1e-3
 
 
 @pytest.mark.parametrize("nesterov", [False, True], ids=["heavy-ball", "nesterov"])
