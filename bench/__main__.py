@@ -80,6 +80,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--repeats", type=int, metavar="N", help="repeats of every trial, in the profile's place")
     add("--epochs", type=int, metavar="N", help="epochs, in the profile's place")
+    add(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="images in a step, in the workloads' place",
+    )
     add("--train-images", type=int, metavar="N", help="at most so many, in the profile's place")
     add("--test-images", type=int, metavar="N", help="at most so many, in the profile's place")
     add(
@@ -131,6 +137,8 @@ def start(options: argparse.Namespace, console: Console) -> int:
     threads = _threads(options.threads)
     if options.seed < 0:
         raise UserError(f"--seed {options.seed}: must not be negative")
+    if options.batch_size is not None and options.batch_size < 1:
+        raise UserError(f"--batch-size {options.batch_size}: must be at least 1")
     workloads = chosen("workload", options.workload or profile.workloads, WORKLOADS)
     arms = _arms(options, profile, device, console)
     folder = plan.run_folder(options.out, options.profile)
@@ -149,6 +157,7 @@ def start(options: argparse.Namespace, console: Console) -> int:
         threads=threads,
         seed=options.seed,
         allocator=options.allocator,
+        batch_size=options.batch_size,
         plain={
             (name, mode): found.plain
             for name, implementation in environments.frameworks().items()
@@ -301,31 +310,16 @@ def _arms(
 ) -> list[tuple[str, str]]:
     known = environments.frameworks()
     names = chosen("framework", options.framework, known)
-    if options.interpreter == "current":
-        names = _present(names, known, console, demanded=bool(options.framework))
 
     def unnamed(found: Implementation) -> list[str]:
         usual = found.usual()
         return {"all": list(found.modes), "usual": usual, "taught": usual[:1]}[profile.modes]
 
-    return environments.arms(names, options.mode, device, unnamed)
-
-
-def _present(
-    names: list[str], known: dict[str, Implementation], console: Console, *, demanded: bool
-) -> list[str]:
-    present = []
-    for name in names:
-        if not (lacking := environments.missing(known[name])):
-            present.append(name)
-            continue
-        line = f"{name} cannot run in {sys.executable}: no module {', '.join(lacking)}"
-        if demanded:
-            raise UserError(f"{line}; install it or leave out --interpreter current")
-        say(console, f"left out: {line}")
-    if not present:
-        raise UserError(f"{sys.executable} has none of the frameworks; install one")
-    return present
+    arms = environments.arms(names, options.mode, device, unnamed)
+    if options.interpreter != "current":
+        return arms
+    demanded = bool(options.framework)
+    return environments.present(arms, lambda line: say(console, line), demanded=demanded)
 
 
 if __name__ == "__main__":

@@ -154,6 +154,8 @@ class Mode:
     plain: str | None = None
     """The framework's mode that does the same without this one's compilation; None where there is
     no such mode or nothing is compiled. What compiling costs is set against it."""
+    modules: tuple[str, ...] = ()
+    """What must be importable for it to run, beyond what all modes need."""
     environment: str = ""
     """Part of the name of its requirements, ``requirements[.ENVIRONMENT].cpu.txt``."""
     variables: tuple[tuple[str, str], ...] = ()
@@ -176,7 +178,7 @@ class Implementation:
     title: str
     """As the framework writes its own name."""
     modules: tuple[str, ...]
-    """What must be importable for it to run."""
+    """What must be importable for any of its modes to run."""
     distributions: tuple[str, ...]
     """Distributions whose versions identify what was measured; those not installed are left out."""
     modes: Mapping[str, Mode]

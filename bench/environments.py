@@ -133,9 +133,32 @@ def install(folder: Path, lock: Path, begin: Callable[[], None]) -> Path:
     return python
 
 
-def missing(implementation: Implementation) -> list[str]:
-    """What of a framework the running interpreter lacks: names of modules."""
-    return [name for name in implementation.modules if util.find_spec(name) is None]
+def present(
+    arms: Sequence[tuple[str, str]], report: Callable[[str], None], *, demanded: bool
+) -> list[tuple[str, str]]:
+    """Those of ``arms``, framework and mode, that can run in this very interpreter.
+
+    ``report`` gets a line for each of the others, unless they were ``demanded``. Raises
+    ``UserError`` then, and where none is left.
+    """
+    found = []
+    for framework, mode in arms:
+        if not (lacking := missing(frameworks()[framework], mode)):
+            found.append((framework, mode))
+            continue
+        line = f"{framework} {mode} cannot run in {sys.executable}: no module {', '.join(lacking)}"
+        if demanded:
+            raise UserError(f"{line}; install it or leave out --interpreter current")
+        report(f"left out: {line}")
+    if not found:
+        raise UserError(f"{sys.executable} has none of the frameworks; install one")
+    return found
+
+
+def missing(implementation: Implementation, mode: str) -> list[str]:
+    """What of a framework's mode the running interpreter lacks: names of modules."""
+    wanted = (*implementation.modules, *implementation.modes[mode].modules)
+    return [name for name in wanted if util.find_spec(name) is None]
 
 
 def _uv(*arguments: str) -> None:

@@ -105,6 +105,7 @@ def trials(
     threads: int,
     seed: int,
     allocator: Allocator = "default",
+    batch_size: int | None = None,
     plain: Mapping[tuple[str, str], str] | None = None,
 ) -> tuple[Trial, ...]:
     """Every arm (framework, mode) of every workload in every repeat, as shuffled blocks.
@@ -112,7 +113,8 @@ def trials(
     All of block 0 comes before block 1, and so on. Within a block the workloads, and within a
     workload the arms, are in an order shuffled from ``seed``: a machine that drifts, drifts under
     every framework alike. ``plain`` names, of arms that have one, the mode that their compilation
-    is set against. Raises ``UserError`` for fewer images than a trial needs.
+    is set against. ``batch_size`` takes the place of each workload's own, whose rate stays as it
+    is. Raises ``UserError`` for fewer images than a trial needs.
     """
     generator = random.Random(seed)  # noqa: S311 - an order, not a secret
     train = min(profile.train_images, dataset.train_images)
@@ -122,17 +124,17 @@ def trials(
     planned: list[Trial] = []
     for block in range(profile.repeats):
         for name in generator.sample(workloads, len(workloads)):
-            workload = WORKLOADS[name]
-            if train < workload.batch_size:
-                raise UserError(
-                    f"{name} needs at least {workload.batch_size} training images, not {train}"
-                )
-            epochs = profile.epochs or workload.epochs
+            own = WORKLOADS[name]
+            size = batch_size or own.batch_size
+            if train < size:
+                raise UserError(f"{name} needs at least {size} training images, not {train}")
+            epochs = profile.epochs or own.epochs
+            workload = replace(shortened(own, epochs * (train // size)), batch_size=size)
             of_workload = [
                 Trial(
                     framework=framework,
                     mode=mode,
-                    workload=shortened(workload, epochs * (train // workload.batch_size)),
+                    workload=workload,
                     device=device,
                     precision=precision,
                     threads=threads,

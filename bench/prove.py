@@ -3,9 +3,11 @@
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import NamedTuple
 
 from rich import box
@@ -13,12 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import certificate, environments, machine, reference, sources
-from bench.contract import Device, Precision
+from bench.contract import Device, Precision, Trial
 from bench.errors import UserError
 from bench.keep import keep
 from bench.launch import Outcome, launch
 from bench.progress import say
-from bench.runner import worker_cpus
+from bench.runner import interrupts
 from bench.workloads import WORKLOADS, Workload
 
 STEPS: dict[Precision, int] = {
@@ -41,18 +43,18 @@ class Case(NamedTuple):
     precision: Precision
 
 
-def workloads(precision: Precision) -> dict[str, Workload]:
+def workloads(precision: Precision, device: Device = "cpu") -> dict[str, Workload]:
     """What is proven in a precision: every network.
 
     In float64 with settings at which training is stable: at their own learning rate of 0.1 residual
     networks amplify rounding from 1e-16 to anything. ``resnet18-narrow`` stands for ``resnet18``,
-    which is too large for a CPU: the code is the same.
+    whose ten steps take minutes on a CPU, and its fifty of float64 on a GPU: the code is the same.
     """
     narrow = replace(WORKLOADS["resnet18"], name="resnet18-narrow", network="resnet18-narrow")
     proven = {
         name: replace(certificate.without_dropout(workload), augmentation=False)
         for name, workload in {**WORKLOADS, narrow.name: narrow}.items()
-        if name != "resnet18"
+        if name != "resnet18" or (device == "cuda" and precision != "fp64")
     }
     if precision != "fp64":
         return proven
@@ -72,9 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     status = 0
     try:
         device = machine.chosen_device(options.device)
-        for case in cases(options, device):
-            workload = workloads(case.precision)[case.workload]
-            results[case] = prove(case, workload, console, device=device)
+        places = places_for(options.jobs, device)
+        wanted = dict(_ready(options, device, lambda line: say(console, line)))
+        for case, outcome in carried_out(wanted, places, device):
+            results[case] = outcome
+            say(console, f"{' '.join(case)}: {outcome.status} ({outcome.seconds:.0f} s)")
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 2
@@ -97,13 +101,20 @@ def parser() -> argparse.ArgumentParser:
     arms(result)
     result.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     result.add_argument("--dtype", action="append", choices=list(STEPS), help="repeatable")
+    result.add_argument("--jobs", type=int, default=1, metavar="N", help="cases at once (1)")
+    result.add_argument(
+        "--interpreter",
+        default="environments",
+        choices=("environments", "current"),
+        help="current: the running Python, with the frameworks it has",
+    )
     return result
 
 
 def arms(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose what is proven."""
     add = parser.add_argument
-    known, names = list(environments.frameworks()), list(workloads("fp64"))
+    known, names = list(environments.frameworks()), list(workloads("fp32", "cuda"))
     add("--framework", action="append", choices=known, help="repeatable")
     add("--workload", action="append", choices=names, help="repeatable")
     every = {mode for name in known for mode in modes(name)}
@@ -116,10 +127,14 @@ def arms(parser: argparse.ArgumentParser) -> None:
 
 
 def cases(options: argparse.Namespace, device: Device) -> Iterator[Case]:
-    """What the options ask for, in the order of the table."""
+    """What the options ask for, in the order of the table. Raises ``UserError``."""
+    if device == "cpu" and "tf32" in (options.dtype or ()):
+        raise UserError("tf32 is a way of GPUs to multiply; on a CPU use fp32 or bf16")
     known = environments.frameworks()
-    for workload in options.workload or workloads("fp64"):
+    for workload in options.workload or workloads("fp32", device):
         for precision in options.dtype or [p for p in STEPS if p != "tf32" or device == "cuda"]:
+            if workload not in workloads(precision, device):
+                continue
             for framework in options.framework or known:
                 here = modes(framework, device)
                 wanted = options.mode or here[:1]
@@ -137,41 +152,116 @@ def modes(framework: str, device: Device | None = None) -> list[str]:
     return [name for name, mode in known.items() if device is None or device in mode.devices]
 
 
+class Ready(NamedTuple):
+    """What a case is run with."""
+
+    workload: Workload
+    python: Path
+    trace: Path
+    """Of the reference."""
+
+
+def ready(
+    case: Case, device: Device, report: Callable[[str], None], python: Path | None = None
+) -> Ready:
+    """Make what there is not yet: the reference's trace; unless ``python`` is given, environments.
+
+    Raises ``UserError``.
+    """
+    workload = workloads(case.precision, device)[case.workload]
+    trace = reference.trace(
+        workload, cache=sources.default_cache(), report=report, steps=STEPS[case.precision]
+    )
+    if python is None:
+        python = environments.environment(case.framework, case.mode, device, report)
+        keep(_trial(case, workload, device), python, report)
+    return Ready(workload, python, trace)
+
+
+def _ready(
+    options: argparse.Namespace, device: Device, report: Callable[[str], None]
+) -> Iterator[tuple[Case, Ready]]:
+    wanted = list(cases(options, device))
+    if not wanted:
+        raise UserError(
+            "resnet18 is proven on GPUs alone, and not in fp64; resnet18-narrow is the same code"
+        )
+    if options.interpreter == "environments":
+        yield from ((case, ready(case, device, report)) for case in wanted)
+        return
+    arms = list(dict.fromkeys((case.framework, case.mode) for case in wanted))
+    here = environments.present(arms, report, demanded=bool(options.framework))
+    for case in wanted:
+        if (case.framework, case.mode) in here:
+            yield case, ready(case, device, report, Path(sys.executable))
+
+
+def places_for(jobs: int, device: Device) -> "SimpleQueue[list[int]]":
+    """The processors of each of so many cases at once. Raises ``UserError`` for too many.
+
+    One computes with one; what computes on a GPU shares all there are, because XLA compiles with
+    what it gets, for minutes with one.
+    """
+    cpus = machine.usable_cpus()
+    if not 1 <= jobs <= len(cpus):
+        raise UserError(f"--jobs {jobs}: must be 1 to {len(cpus)}, the usable processors")
+    each = len(cpus) // jobs if device == "cuda" else 1
+    places: SimpleQueue[list[int]] = SimpleQueue()
+    for number in range(jobs):
+        places.put(cpus[len(cpus) - (number + 1) * each :][:each])
+    return places
+
+
+def carried_out(
+    wanted: Mapping[Case, Ready], places: "SimpleQueue[list[int]]", device: Device
+) -> Iterator[tuple[Case, Outcome]]:
+    """Each case with its outcome, in their order; as many at once as there are places."""
+    with (
+        interrupts() as check,
+        ThreadPoolExecutor(places.qsize()) as pool,
+    ):
+
+        def run(case: Case) -> Outcome:
+            cpus = places.get()
+            try:
+                return prove(case, wanted[case], cpus, device=device, tick=check)
+            finally:
+                places.put(cpus)
+
+        try:
+            yield from zip(wanted, pool.map(run, wanted), strict=True)
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
 def prove(
     case: Case,
-    workload: Workload,
-    console: Console,
+    ready: Ready,
+    cpus: Sequence[int],
     *,
     device: Device = "cpu",
-    threads: int = 1,
     nudges: int = 0,
+    tick: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Run one case in a process of its framework's environment; raises ``UserError``."""
-
-    def report(line: str) -> None:
-        say(console, line)
-
-    if case.precision == "tf32" and device == "cpu":
-        raise UserError("tf32 is a way of GPUs to multiply; on a CPU use fp32 or bf16")
-    steps = STEPS[case.precision]
-    trace = reference.trace(workload, cache=sources.default_cache(), report=report, steps=steps)
-    trial = certificate.trial(
-        case.framework, case.mode, workload, case.precision, device=device, threads=threads
-    )
-    python = environments.environment(case.framework, case.mode, device, report)
-    keep(trial, python, report)
+    """Run one case in a process of its own, with a thread for each of the processors ``cpus``."""
+    trial = _trial(case, ready.workload, device, threads=len(cpus))
     with tempfile.TemporaryDirectory() as folder:
-        outcome = launch(
+        return launch(
             trial,
-            python=python,
-            worker=("bench.proof", str(trace), str(steps), str(nudges)),
-            cpus=worker_cpus(threads),
+            python=ready.python,
+            worker=("bench.proof", str(ready.trace), str(STEPS[case.precision]), str(nudges)),
+            cpus=cpus,
             timeout=TIMEOUT,
             log=Path(folder, "log"),
-            tick=lambda: None,
+            tick=tick,
         )
-    report(f"{' '.join(case)}: {outcome.status} ({outcome.seconds:.0f} s)")
-    return outcome
+
+
+def _trial(case: Case, workload: Workload, device: Device, threads: int = 1) -> Trial:
+    return certificate.trial(
+        case.framework, case.mode, workload, case.precision, device=device, threads=threads
+    )
 
 
 def table(results: dict[Case, Outcome]) -> Table:

@@ -18,7 +18,9 @@ from bench.certificate import QUANTITIES, SPREAD, Measured, Tolerance
 from bench.contract import Precision
 from bench.errors import UserError
 from bench.machine import usable_cpus
-from bench.prove import Case, arms, cases, modes, prove, workloads
+from bench.progress import say
+from bench.prove import Case, arms, cases, modes, prove, ready
+from bench.runner import worker_cpus
 
 NUDGES = 3
 """Starts that differ by rounding."""
@@ -67,10 +69,12 @@ def parser() -> argparse.ArgumentParser:
 
 def measure(case: Case, console: Console) -> Tolerance:
     """The largest deviations of one case; raises ``UserError`` where it cannot be run."""
-    workload = workloads(case.precision)[case.workload]
-    outcomes = [prove(case, workload, console, nudges=NUDGES)]
+    run = ready(case, "cpu", lambda line: say(console, line))
+    outcomes = [prove(case, run, worker_cpus(1), nudges=NUDGES)]
     if len(usable_cpus()) > 1:
-        outcomes.append(prove(case, workload, console, threads=2))
+        outcomes.append(prove(case, run, worker_cpus(2)))
+    for outcome in outcomes:
+        say(console, f"{' '.join(case)}: {outcome.status} ({outcome.seconds:.0f} s)")
     earned = [outcome.certificate for outcome in outcomes if outcome.certificate]
     values = asdict(certificate.worst(earned)) if len(earned) == len(outcomes) else {}
     if any(values.get(name) is None for name in QUANTITIES):

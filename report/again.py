@@ -12,6 +12,7 @@ from typing import Any, cast
 import pandas as pd
 
 from bench.contract import TWIN
+from bench.workloads import WORKLOADS
 from report.source import PACKAGES
 
 PROFILES = Path(__file__).resolve().parent.parent / "bench" / "profiles.toml"
@@ -103,6 +104,8 @@ def _options(profile: Mapping[str, Any], asked: _Asked) -> Iterator[str]:
     dataset = str(first["dataset"])
     yield from ("--dataset", dataset if dataset in {"synthetic", "cifar10"} else "PATH")
     yield from ("--device", str(first["device"]), "--threads", str(first["threads"]))
+    if (size := int(first["batch_size"])) != WORKLOADS[first["workload"]].batch_size:
+        yield from ("--batch-size", str(size))
     if first["precision"] != "fp32":
         yield from ("--dtype", str(first["precision"]))
     if first["allocator"] != "default":

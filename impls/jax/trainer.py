@@ -229,11 +229,12 @@ def kernels(trial: Trial) -> dict[str, Callable[[], None]]:
     settings(trial)
     sizes = KERNELS[trial.device]
     dtype = jnp.bfloat16 if trial.precision == "bf16" else jnp.float32
-    generator = np.random.default_rng(0)
+    # By NumPy: JAX compiles for each shape, which took 2 s on a CPU. A million of them, over and
+    # over: to draw all that a GPU gets would take longer than the work.
+    drawn = np.random.default_rng(0).random(2**20, np.float32)
 
     def random(*shape: int) -> jax.Array:
-        # By NumPy: JAX compiles for each shape, which took 2 s on a CPU.
-        return jnp.asarray(generator.random(shape, np.float32), dtype)
+        return jnp.asarray(np.resize(drawn, shape), dtype)
 
     a, b = random(sizes["matmul"], sizes["matmul"]), random(sizes["matmul"], sizes["matmul"])
     images = random(sizes["conv"], 32, 32, CONV_CHANNELS)

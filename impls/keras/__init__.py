@@ -5,7 +5,7 @@ from bench.contract import Implementation, Mode
 IMPLEMENTATION = Implementation(
     name="keras",
     title="Keras",
-    modules=("keras", "tensorflow"),
+    modules=("keras",),
     distributions=(
         "keras",
         "tensorflow",
@@ -17,14 +17,16 @@ IMPLEMENTATION = Implementation(
         "pillow",
     ),
     modes={
-        "fit": Mode(about="compile and fit on the TensorFlow backend"),
+        "fit": Mode(about="compile and fit on the TensorFlow backend", modules=("tensorflow",)),
         "fit-jax": Mode(
             about="the same on the JAX backend",
+            modules=("jax",),
             environment="jax",
             variables=(("KERAS_BACKEND", "jax"),),
         ),
         "fit-torch": Mode(
             about="the same on the PyTorch backend",
+            modules=("torch",),
             environment="torch",
             variables=(("KERAS_BACKEND", "torch"),),
         ),

@@ -10,6 +10,7 @@ import re
 from bisect import bisect
 from collections.abc import Callable, Mapping
 from functools import partial
+from inspect import signature
 from typing import NamedTuple, final
 
 import numpy as np
@@ -118,6 +119,8 @@ class Mode(NamedTuple):
 
     compile: Callable[[Callable], Callable]
     layout: torch.memory_format
+    benchmark: bool
+    """Whether cuDNN tries out its algorithms, for each shape once."""
 
 
 def operations(function: Callable) -> Callable:
@@ -126,19 +129,26 @@ def operations(function: Callable) -> Callable:
 
 
 # By default what cannot be compiled is quietly run as it is, and so is a function that was compiled
-# for eight models before (https://docs.pytorch.org/docs/2.15/generated/torch.compile.html).
-compiled = partial(torch.compile, fullgraph=True, isolate_recompiles=True)
+# for eight models before (https://docs.pytorch.org/docs/2.15/generated/torch.compile.html), which
+# PyTorch 2.11 has no option for: there the ninth fails.
+ISOLATED = {"isolate_recompiles"} & signature(torch.compile).parameters.keys()
+compiled = partial(torch.compile, fullgraph=True, **dict.fromkeys(ISOLATED, True))
 
 MODES = {
-    "eager": Mode(operations, torch.contiguous_format),
+    # By default a heuristic chooses cuDNN's algorithms, and in the tutorial it does. In the other
+    # modes they are tried out, as in TensorFlow and XLA by default
+    # (https://docs.pytorch.org/tutorials/recipes/recipes/tuning_guide.html).
+    "eager": Mode(operations, torch.contiguous_format, benchmark=False),
     # https://docs.pytorch.org/tutorials/intermediate/memory_format_tutorial.html. On a thread of a
     # CPU a step took 0.76 of eager's time for listing3, and 1.06 of it for listing1.
-    "channels-last": Mode(operations, torch.channels_last),
+    "channels-last": Mode(operations, torch.channels_last, benchmark=True),
     # The loss, not the step: torch.compile breaks its graph at backward() and zero_grad(), and with
     # the optimizer compiled as well a step took as long (listing1, one thread of a CPU: 1.00 of the
     # time). Channels stay first, because last took as long, too (listing1: 0.99, listing3: 1.00).
-    "compile": Mode(compiled, torch.contiguous_format),
-    "compile-graphs": Mode(partial(compiled, mode="reduce-overhead"), torch.contiguous_format),
+    "compile": Mode(compiled, torch.contiguous_format, benchmark=True),
+    "compile-graphs": Mode(
+        partial(compiled, mode="reduce-overhead"), torch.contiguous_format, benchmark=True
+    ),
 }
 
 
@@ -289,8 +299,12 @@ def settings(trial: Trial) -> None:
     if torch.get_num_interop_threads() != 1:  # may be set once in a process
         torch.set_num_interop_threads(1)
     # By default convolutions on a GPU use TF32, which is not float32: 10 bits of mantissa, not 23;
-    # matrix products do not (https://docs.pytorch.org/docs/stable/notes/cuda.html).
-    torch.backends.fp32_precision = "tf32" if trial.precision == "tf32" else "ieee"
+    # matrix products do not (https://docs.pytorch.org/docs/stable/notes/cuda.html). The newer
+    # torch.backends.fp32_precision leaves convolutions as they are in PyTorch 2.11, and makes
+    # TorchInductor, which still asks these, fail.
+    torch.backends.cudnn.allow_tf32 = trial.precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = trial.precision == "tf32"
+    torch.backends.cudnn.benchmark = MODES[trial.mode].benchmark
 
 
 def build(trial: Trial) -> Trainer:

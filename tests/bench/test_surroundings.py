@@ -48,8 +48,14 @@ def test_every_implementation_is_found_with_its_locks() -> None:
 def test_what_an_interpreter_lacks_is_named() -> None:
     jax = environments.frameworks()["jax"]
     here = replace(jax, modules=("json", "no_such_module"))
-    assert environments.missing(here) == ["no_such_module"]
-    assert environments.missing(replace(jax, modules=("json",))) == []
+    assert environments.missing(here, "jit") == ["no_such_module"]
+    assert environments.missing(replace(jax, modules=("json",)), "jit") == []
+
+
+def test_a_mode_may_need_more_than_its_framework() -> None:
+    keras = replace(environments.frameworks()["keras"], modules=("json",))
+    lacking = {mode: environments.missing(keras, mode) for mode in keras.modes}
+    assert lacking == {"fit": ["tensorflow"], "fit-jax": ["jax"], "fit-torch": ["torch"]}
 
 
 @pytest.fixture
