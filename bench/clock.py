@@ -196,7 +196,7 @@ def faults(steady: Steady) -> list[str]:
     if steady.read_seconds > longest_read(length, steady.chunks[-1].steps):
         found.append(
             f"reading a weight after the fence takes {steady.read_seconds:.2g} s, "
-            f"{steady.read_seconds / length:.1%} of a chunk"
+            f"{steady.read_seconds / length:.1%} of a chunk of {steady.chunks[-1].steps} steps"
         )
     missed = doubling(steady.chunks[-len(steady.doubled) :], steady.doubled)
     if abs(missed) > LARGEST_DEVIATION:

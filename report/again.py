@@ -70,10 +70,18 @@ class _Asked:
     """In the data sets that pipelines read, if any did."""
     most_modes: int
     """Of a framework."""
+    batch_size: int
+    """In the place of the workloads' own; 0 if it is that of each."""
 
     @classmethod
     def of(cls, trials: pd.DataFrame) -> "_Asked":
         arms = trials[trials["label"] != TWIN][["framework", "mode"]].drop_duplicates()
+        sizes = trials[["workload", "batch_size"]].drop_duplicates()
+        others = [
+            int(size)
+            for name, size in sizes.itertuples(index=False)
+            if name in WORKLOADS and size != WORKLOADS[name].batch_size
+        ]
         return cls(
             first=cast("dict[str, Any]", trials.iloc[0].to_dict()),
             repeats=int(trials["block"].nunique()),
@@ -84,6 +92,7 @@ class _Asked:
             modes=sorted(arms["mode"].unique()),
             images=sorted(set(trials["images"]) - {0}),
             most_modes=max(arms["framework"].value_counts(), default=0),
+            batch_size=max(others, default=0),
         )
 
 
@@ -104,8 +113,8 @@ def _options(profile: Mapping[str, Any], asked: _Asked) -> Iterator[str]:
     dataset = str(first["dataset"])
     yield from ("--dataset", dataset if dataset in {"synthetic", "cifar10"} else "PATH")
     yield from ("--device", str(first["device"]), "--threads", str(first["threads"]))
-    if (size := int(first["batch_size"])) != WORKLOADS[first["workload"]].batch_size:
-        yield from ("--batch-size", str(size))
+    if asked.batch_size:
+        yield from ("--batch-size", str(asked.batch_size))
     if first["precision"] != "fp32":
         yield from ("--dtype", str(first["precision"]))
     if first["allocator"] != "default":

@@ -123,13 +123,15 @@ def _read(
     Seconds, the least of several times: what is not done yet would be waited for every time, and is
     done by the end of the rest. There are several only while it is not as ``little``: a busy
     machine takes twice as long to read at one time as at another. Each is a difference of two that
-    were read one after the other, because a machine may be busy for seconds.
+    were read one after the other, because a machine may be busy for seconds. Before the rest there
+    is one step, which is quick; if that says more than ``little``, as many as before: then nothing
+    but the rest is different, whatever else steps leave behind them.
     """
     left = inf
-    for _ in range(MOST_READS):
+    for others in (1, *[steps] * (MOST_READS - 1)):
         trainer.train(rows(steps))
         _, at_once = timed(trainer.weights)
-        trainer.train(rows(1))
+        trainer.train(rows(others))
         time.sleep(REST)
         _, rested = timed(trainer.weights)
         left = min(left, at_once.wall - rested.wall)

@@ -302,8 +302,8 @@ def settings(trial: Trial) -> None:
     # matrix products do not (https://docs.pytorch.org/docs/stable/notes/cuda.html). The newer
     # torch.backends.fp32_precision leaves convolutions as they are in PyTorch 2.11, and makes
     # TorchInductor, which still asks these, fail.
-    torch.backends.cudnn.allow_tf32 = trial.precision == "tf32"
-    torch.backends.cuda.matmul.allow_tf32 = trial.precision == "tf32"
+    tf32 = trial.precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.backends.cudnn.benchmark = MODES[trial.mode].benchmark
 
 

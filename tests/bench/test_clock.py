@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bench import clock
-from bench.clock import Void, check, chunk, chunk_steps, doubling, faults
+from bench.clock import LEAST_CHUNK, Void, check, chunk, chunk_steps, doubling, faults
 from bench.contract import Floats, Trial, work
 from bench.data import Dataset
 from bench.inputs import inputs
@@ -48,7 +48,8 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> Simulated:
 class Training(Recorder):
     """Takes ``cost`` for a call and ``seconds`` for a step.
 
-    Leaves ``unfinished`` of every step, and ``tidying`` of a call, for whoever reads weights.
+    Leaves ``unfinished`` of every step, and ``tidying`` of a call, for whoever reads weights, which
+    takes ``scattered`` longer for each step before, rest or not.
     """
 
     def __init__(
@@ -58,18 +59,22 @@ class Training(Recorder):
         cost: float = 0.0,
         unfinished: float = 0.0,
         tidying: float = 0.0,
+        scattered: float = 0.0,
     ) -> None:
         super().__init__()
         self.machine, self.seconds, self.cost = machine, seconds, cost
         self.unfinished, self.tidying, self.finished = unfinished, tidying, 0.0
+        self.scattered, self.steps = scattered, 0
 
     def train(self, batches: NDArray[np.int32], /) -> float:
+        self.steps = len(batches)
         self.machine.now += self.cost + self.seconds * len(batches)
         self.finished = self.machine.now + self.unfinished * len(batches) + self.tidying
         return super().train(batches)
 
     def weights(self) -> dict[str, Floats]:
         self.machine.now = max(self.machine.now, self.finished) + 0.01
+        self.machine.now += self.scattered * self.steps
         return {}
 
 
@@ -116,7 +121,7 @@ def test_what_is_wrong_with_a_fence_is_said() -> None:
     check(good)
     slow = replace(good, read_seconds=0.03)
     (said,) = faults(slow)
-    assert said == "reading a weight after the fence takes 0.03 s, 15.0% of a chunk"
+    assert said == "reading a weight after the fence takes 0.03 s, 15.0% of a chunk of 2 steps"
     lazy = replace(good, doubled=walls(0.3, steps=4))
     assert faults(lazy) == ["twice the steps take 1.50 times the time"]
     with pytest.raises(Void, match=r"reading a weight .*; twice the steps"):
@@ -169,6 +174,15 @@ def test_work_that_is_left_unfinished_is_found_out(measured: Callable[..., Stead
     """However long a chunk: it is left of every step."""
     with pytest.raises(Void, match="reading a weight"):
         check(measured(unfinished=0.0005))
+
+
+def test_reading_that_takes_longer_after_many_steps_is_no_work_left_undone(
+    measured: Callable[..., Steady],
+) -> None:
+    """After a rest it takes as long, so that chunks need not be longer."""
+    steady = measured(scattered=0.0005)
+    check(steady)
+    assert max(chunk.wall for chunk in steady.chunks) < 2 * LEAST_CHUNK
 
 
 def test_a_chunk_is_so_long_that_what_a_call_leaves_undone_is_little(

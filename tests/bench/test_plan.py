@@ -168,6 +168,28 @@ def test_a_schedule_is_spread_over_the_steps_that_are_planned() -> None:
     assert shares == [0.5, 0.8]
 
 
+def test_batches_of_another_size_leave_the_schedule_its_shares() -> None:
+    own, larger = (
+        plan.trials(
+            [("pytorch", "eager")],
+            ["resnet20"],
+            replace(plan.profiles()["article"], repeats=1),
+            dataset=DATASET,
+            device="cpu",
+            precision="fp32",
+            threads=1,
+            seed=0,
+            batch_size=size,
+        )[0]
+        for size in (None, 100)
+    )
+    assert (own.workload.batch_size, larger.workload.batch_size) == (128, 100)
+    for trial in (own, larger):
+        steps = trial.epochs * (trial.train_images // trial.workload.batch_size)
+        shares = [round(step / steps, 2) for step, _ in trial.workload.optimizer.schedule]
+        assert shares == [0.5, 0.75]
+
+
 def test_a_plan_is_loaded_as_saved(tmp_path: Path, make_plan: Callable[..., plan.Plan]) -> None:
     saved = make_plan()
     plan.save(tmp_path, saved)

@@ -9,6 +9,7 @@ from bench import plan
 from bench.__main__ import parser
 from bench.contract import TWIN
 from bench.records import Record
+from bench.workloads import WORKLOADS
 from report.load import load_run
 from report.sections import build_sections
 
@@ -98,6 +99,21 @@ def test_a_twin_is_no_mode(quick: list[Record], again_of: AgainOf) -> None:
         measured(record, label=TWIN) for record in quick if record.trial.framework == "pytorch"
     ]
     assert "--mode" not in again_of([*quick, *twins])
+
+
+def test_batches_of_another_size_are_said(quick: list[Record], again_of: AgainOf) -> None:
+    """Even if it is the first workload's own."""
+    size = WORKLOADS["listing1"].batch_size
+
+    def batched(record: Record) -> Record:
+        trial = record.trial
+        return replace(
+            record, trial=replace(trial, workload=replace(trial.workload, batch_size=size))
+        )
+
+    words = again_of([batched(record) for record in quick])
+    assert words[words.index("--batch-size") + 1] == str(size)
+    assert parser().parse_args(words[words.index("--") + 1 :]).batch_size == size
 
 
 def test_images_of_ones_own_are_a_path(quick: list[Record], again_of: AgainOf) -> None:

@@ -1,7 +1,7 @@
 """Bring a folder to a machine without a network: in slices, each with its hash.
 
-``python -m bench.carry pack SOURCE SLICES`` here, ``python -m bench.carry unpack SLICES TARGET``
-there. Standard library only: what it brings is what is lacking there.
+``python -m bench.offline.carry pack SOURCE SLICES`` here, ``... unpack SLICES TARGET`` there.
+Standard library only: what it brings is what is lacking there.
 
 The slices of ``SOURCE`` are pieces of one tar archive, compressed each on its own: they can be
 carried one after the other, and are unpacked side by side.
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Every option, explained."""
-    result = argparse.ArgumentParser(prog="python -m bench.carry", description=__doc__)
+    result = argparse.ArgumentParser(prog="python -m bench.offline.carry", description=__doc__)
     jobs = result.add_subparsers(dest="job", required=True)
     one = jobs.add_parser("pack", help="make slices of a folder")
     one.add_argument("source", type=Path)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import carry
 from bench.code import ROOT
+from bench.offline import carry
 
 CONTENT = {"a.txt": b"text", "folder/b.bin": os.urandom(5 * 2**20), "folder/deep/empty": b""}
 
@@ -53,7 +53,7 @@ def test_hashes_are_those_of_sha256sum(source: Path, tmp_path: Path) -> None:
 
 
 def test_it_needs_nothing_but_the_standard_library() -> None:
-    asked = [sys.executable, "-I", "-S", "-c", "import bench.carry"]
+    asked = [sys.executable, "-I", "-S", "-c", "import bench.offline.carry"]
     isolated = [*asked[:-1], f"import sys; sys.path.insert(0, {str(ROOT)!r}); {asked[-1]}"]
     assert subprocess.run(isolated, check=False).returncode == 0
 
