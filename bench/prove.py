@@ -237,7 +237,7 @@ def carried_out(
 
 def prove(
     case: Case,
-    ready: Ready,
+    given: Ready,
     cpus: Sequence[int],
     *,
     device: Device = "cpu",
@@ -245,12 +245,12 @@ def prove(
     tick: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Run one case in a process of its own, with a thread for each of the processors ``cpus``."""
-    trial = _trial(case, ready.workload, device, threads=len(cpus))
+    trial = _trial(case, given.workload, device, threads=len(cpus))
     with tempfile.TemporaryDirectory() as folder:
         return launch(
             trial,
-            python=ready.python,
-            worker=("bench.proof", str(ready.trace), str(STEPS[case.precision]), str(nudges)),
+            python=given.python,
+            worker=("bench.proof", str(given.trace), str(STEPS[case.precision]), str(nudges)),
             cpus=cpus,
             timeout=TIMEOUT,
             log=Path(folder, "log"),

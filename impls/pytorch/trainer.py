@@ -300,8 +300,8 @@ def settings(trial: Trial) -> None:
         torch.set_num_interop_threads(1)
     # By default convolutions on a GPU use TF32, which is not float32: 10 bits of mantissa, not 23;
     # matrix products do not (https://docs.pytorch.org/docs/stable/notes/cuda.html). The newer
-    # torch.backends.fp32_precision leaves convolutions as they are in PyTorch 2.11, and makes
-    # TorchInductor, which still asks these, fail.
+    # torch.backends.fp32_precision leaves convolutions as they are in PyTorch 2.11, and to read
+    # these, as TorchInductor does, is then an error.
     tf32 = trial.precision == "tf32"
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.backends.cudnn.benchmark = MODES[trial.mode].benchmark

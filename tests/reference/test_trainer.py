@@ -144,12 +144,11 @@ def test_images_that_are_there_more_often_are_computed_once(
 
 
 def test_an_image_that_is_there_more_often_than_others_counts_more(make: Make) -> None:
-    """Twice in a batch: its part of the gradient is twice what it is, and so of the statistics."""
+    """Wherever it stands in the batch: in its gradient, and in its statistics."""
     trainer = make(momentum=0.0)
     trainer.load_data(IMAGES[[0, 1, 0, 2]], LABELS[[0, 1, 0, 2]])
     trainer.train(np.arange(4, dtype=np.int32)[np.newaxis])
     other = make(momentum=0.0)
-    # Twice as many of each, as often beside each other: the same means.
     other.load_data(IMAGES[[0, 1, 2]], LABELS[[0, 1, 2]])
     other.train(np.array([[0, 0, 1, 2]], np.int32))
     assert_equal(held(trainer), held(other))
