@@ -7,7 +7,7 @@ implementations and their locks are those of the state.
 import io
 import shutil
 import subprocess
-import tarfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,12 +35,12 @@ def of_commit(ref: str, root: Path) -> State:
     if commit is None:
         raise UserError(f"--base {ref}: neither a commit of this checkout nor the folder of a run")
     sha = commit.decode().strip()
-    archive = _git("archive", "--format=tar", sha, "impls")
+    archive = _git("archive", "--format=zip", sha, "impls")
     if archive is None:
         raise UserError(f"--base {ref}: that commit has no implementations (impls/)")
     root.mkdir(parents=True)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(root, filter="data")
+    with zipfile.ZipFile(io.BytesIO(archive)) as found:
+        found.extractall(root)
     _copy("bench", root)
     return State(
         what=f"{ref} ({sha[:12]})" if ref != sha else sha[:12],

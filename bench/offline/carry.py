@@ -115,6 +115,8 @@ def unpack(slices: Path, target: Path) -> None:
         lines = (slices / SUMS).read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError):
         raise UserError(f"{slices} has no {SUMS}: bring all that `pack` wrote") from None
+    if not hasattr(tarfile, "data_filter"):
+        raise UserError("this Python would also write outside of the folder; use 3.11.4 or later")
     digests, names = zip(*(line.split("  ", 1) for line in lines), strict=True)
     paths = [slices / Path(name).name for name in names]
     with ProcessPoolExecutor() as pool:
