@@ -66,6 +66,7 @@ def answer(pipe: int, work: Callable[[Trial], dict[str, Any]]) -> None:
         outcome = failure(error)
     with os.fdopen(pipe, "w", encoding="utf-8") as file:
         json.dump(outcome, file)
+        file.write("\n")  # It is whole: the harness does not wait for the process to end.
 
 
 def run(trial: Trial, dataset: Path, reference: Path) -> dict[str, Any]:

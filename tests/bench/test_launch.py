@@ -90,6 +90,20 @@ def test_a_worker_that_closes_the_pipe_and_lingers_is_ended_too(
     assert not alive("78.25")
 
 
+def test_a_worker_that_has_answered_is_not_waited_for(run: Launch, tmp_path: Path) -> None:
+    lingering = tmp_path / "lingering.py"
+    lingering.write_text(
+        "import os, sys, time\n"
+        "sys.stdin.read()\n"
+        "with os.fdopen(int(sys.argv[1]), 'w') as pipe:\n"
+        """    print('{"status": "void", "message": "as said"}', file=pipe)\n"""
+        "time.sleep(float(sys.argv[2]))\n"
+    )
+    outcome = run(script(tmp_path, f"exec {sys.executable} {lingering} $6 79.25"), timeout=30)
+    assert (outcome.status, outcome.message) == ("void", "as said")
+    assert not alive("79.25")
+
+
 @pytest.mark.parametrize(
     "answer", ["{", "[]", '"x"', '{"measurement": {"epochs": []}}', '{"measurement": 7}', "\\377"]
 )
