@@ -1,6 +1,7 @@
 """Rebuild the report of a run, or make one of several: ``python -m report RUN [RUN...]``."""
 
 import argparse
+import gc
 import io
 import sys
 from collections.abc import Sequence
@@ -8,18 +9,13 @@ from pathlib import Path
 
 from bench.errors import UserError
 from bench.records import RECORDS
+from report import beside
+from report.parts import reading
 from report.text import plain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write and print a report; return 2 if there was an error, else 0."""
-    # Not above: helpers that read records (report.parts) import this module as well, and what they
-    # do not need of it takes most of a second.
-    from rich.console import Console
-
-    from report.console import print_tables
-    from report.write import PAGE, write_report
-
     parser = argparse.ArgumentParser(
         prog="python -m report",
         description="Rebuild the report of a run from its records, or make one report of several "
@@ -36,7 +32,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         folder = _folder(options.runs, options.output)
-        report = write_report(options.runs, folder)
+        with reading([run / RECORDS for run in options.runs]) as begun:
+            if not begun.theirs:
+                beside.begin()  # Now, because no helpers need the processors.
+            # Not above: this takes seconds, in which others work. They import this module as well.
+            from rich.console import Console
+
+            from report.console import print_tables
+            from report.load import load_begun
+            from report.write import PAGE, write_report
+
+            run = load_begun(options.runs, begun)
+        report = write_report(run, folder)
     except UserError as error:
         print(f"error: {plain(str(error))}", file=sys.stderr)
         return 2
@@ -57,4 +64,6 @@ def _folder(runs: Sequence[Path], output: Path | None) -> Path:
 
 
 if __name__ == "__main__":
+    # Little becomes garbage before the end, and looking for it takes a second of twenty.
+    gc.disable()
     sys.exit(main())

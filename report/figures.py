@@ -4,7 +4,6 @@ Nothing is computed here but where a mark goes. Rows are grouped as the tables h
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
@@ -13,11 +12,7 @@ import numpy as np
 import pandas as pd
 from altair.utils.schemapi import UndefinedType
 
-from report.decisions import MARGINS
-from report.sections import Section
-
-WIDTH = 520
-"""Of an SVG; on the page a chart is as wide as its column."""
+from report.figure import WIDTH, Drawable, Figure
 
 COLOURS = {
     "pytorch": "#d55e00",
@@ -34,42 +29,20 @@ ANSWERS = {
     "inconclusive": "#888888",
 }
 
-KINDS = ("conditions", "ratios", "accuracy", "losses", "steps", "memory", "pipeline")
-"""What names of figures begin with."""
-
 Rows = list[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Figure:
-    """One chart."""
-
-    key: str
-    """Fit to be part of a file's name; no other figure of the section has it."""
-    title: str
-    about: str
-    """What marks are, for who did not make it."""
-    spec: dict[str, Any] = field(repr=False)
-    """Vega-Lite, its data included."""
-
-    @property
-    def alone(self) -> dict[str, Any]:
-        """As it is drawn without a page: on white."""
-        config = {"axis": {"labelLimit": WIDTH}}
-        return {**self.spec, "background": "white", "config": config}
-
-
-def figures(section: Section) -> tuple[Figure, ...]:
-    """What the section's tables can be drawn as; none of empty ones."""
+def figures(drawable: Drawable) -> tuple[Figure, ...]:
+    """What a section's tables can be drawn as; none of empty ones."""
     return tuple(
         figure
         for make in (_conditions, _ratios, _accuracy, _losses, _steps, _memory, _pipelines)
-        for figure in make(section)
+        for figure in make(drawable)
     )
 
 
-def _conditions(section: Section) -> Iterator[Figure]:
-    rows = section["conditions"].rows
+def _conditions(drawable: Drawable) -> Iterator[Figure]:
+    rows = drawable.rows["conditions"]
     for claim, group in rows[rows["ratio"].notna()].groupby("claim", sort=False):
         values = _intervals(group, group["condition"], group["verdict"])
         yield Figure(
@@ -77,12 +50,12 @@ def _conditions(section: Section) -> Iterator[Figure]:
             title=f"Conditions of {claim}",
             about="How many times as fast the first is, with its interval at 95%. The band is the "
             "margin: what lies in it is called equal, what lies to its right supports the claim.",
-            spec=_forest(values, section, ANSWERS),
+            spec=_forest(values, drawable, ANSWERS),
         )
 
 
-def _ratios(section: Section) -> Iterator[Figure]:
-    rows = section["ratios"].rows
+def _ratios(drawable: Drawable) -> Iterator[Figure]:
+    rows = drawable.rows["ratios"]
     for workload, group in rows.groupby("workload", sort=True):
         against = ", ".join(sorted(set(group["against"])))
         values = _intervals(group, group["framework"] + " " + group["mode"], group["framework"])
@@ -90,7 +63,7 @@ def _ratios(section: Section) -> Iterator[Figure]:
             key=f"ratios-{workload}",
             title=f"{workload}: times as fast as {against}",
             about="Steady training by wall time, with its interval at 95%. The band is the margin.",
-            spec=_forest(values, section, _colours(group["framework"])),
+            spec=_forest(values, drawable, _colours(group["framework"])),
         )
 
 
@@ -113,10 +86,9 @@ def _intervals(rows: pd.DataFrame, names: "pd.Series[str]", kinds: "pd.Series[st
     return found
 
 
-def _forest(values: Rows, section: Section, colours: dict[str, str]) -> dict[str, Any]:
+def _forest(values: Rows, drawable: Drawable, colours: dict[str, str]) -> dict[str, Any]:
     """Intervals against the margin, one below the other, on a logarithmic axis."""
-    margin = MARGINS["speed", section.identity["device"]].size
-    band = [{"from": 1 / (1 + margin), "to": 1 + margin}]
+    band = [{"from": 1 / (1 + drawable.margin), "to": 1 + drawable.margin}]
     base = alt.Chart(alt.InlineData(values=values)).encode(
         y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False)),
         color=alt.Color("kind:N", scale=_scale(colours), title=None),
@@ -135,8 +107,8 @@ def _forest(values: Rows, section: Section, colours: dict[str, str]) -> dict[str
     return _spec(alt.layer(*marks), height=max(60, 26 * len(values)))
 
 
-def _accuracy(section: Section) -> Iterator[Figure]:
-    rows = section["epochs"].rows
+def _accuracy(drawable: Drawable) -> Iterator[Figure]:
+    rows = drawable.rows["epochs"]
     for workload, group in rows.groupby("workload", sort=True):
         spent = group.groupby(["framework", "mode"])["seconds"].cumsum()
         values = _arms(group, seconds=spent, accuracy=100 * group["test_accuracy"])
@@ -148,8 +120,8 @@ def _accuracy(section: Section) -> Iterator[Figure]:
         )
 
 
-def _losses(section: Section) -> Iterator[Figure]:
-    rows = section["epochs"].rows
+def _losses(drawable: Drawable) -> Iterator[Figure]:
+    rows = drawable.rows["epochs"]
     for workload, group in rows.groupby("workload", sort=True):
         if group["epoch"].nunique() < 2:
             continue
@@ -162,11 +134,11 @@ def _losses(section: Section) -> Iterator[Figure]:
         )
 
 
-def _steps(section: Section) -> Iterator[Figure]:
-    points = _by_size(section["batch-sizes"].rows, "step_seconds", 1000)
+def _steps(drawable: Drawable) -> Iterator[Figure]:
+    points = _by_size(drawable.rows["batch-sizes"], "step_seconds", 1000)
     for workload, group in points.groupby("workload", sort=True):
         values = _arms(group, images=group["size"], step=group["value"])
-        lines = section["sweep"].rows
+        lines = drawable.rows["sweep"]
         fitted = [
             {
                 **_arm(row["framework"], row["mode"]),
@@ -186,8 +158,8 @@ def _steps(section: Section) -> Iterator[Figure]:
         )
 
 
-def _memory(section: Section) -> Iterator[Figure]:
-    points = _by_size(section["memory"].rows, "host", 2.0**-20)
+def _memory(drawable: Drawable) -> Iterator[Figure]:
+    points = _by_size(drawable.rows["memory"], "host", 2.0**-20)
     for workload, group in points.groupby("workload", sort=True):
         values = _arms(group, images=group["size"], memory=group["value"])
         yield Figure(
@@ -198,8 +170,8 @@ def _memory(section: Section) -> Iterator[Figure]:
         )
 
 
-def _pipelines(section: Section) -> Iterator[Figure]:
-    rows = section["pipeline"].rows
+def _pipelines(drawable: Drawable) -> Iterator[Figure]:
+    rows = drawable.rows["pipeline"]
     for (workload, source), group in rows.groupby(["workload", "source"], sort=True):
         values = _arms(group, images=group["images"], delivered=group["alone"])
         titles = ("images in the data set", "delivered (images/s)")
@@ -314,5 +286,6 @@ def _scale(colours: dict[str, str]) -> alt.Scale:
 
 
 def _spec(chart: alt.LayerChart | alt.FacetChart, height: float) -> dict[str, Any]:
-    found: dict[str, Any] = chart.properties(width=WIDTH, height=height).to_dict()
+    # Altair's own check takes as long as the rest; tests have Vega-Lite's compiler check it.
+    found: dict[str, Any] = chart.properties(width=WIDTH, height=height).to_dict(validate=False)
     return found

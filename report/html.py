@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup, escape
 
-from report import vega
+from report import beside
 from report.about import about
-from report.figures import Figure
+from report.figure import Figure
 from report.language import Catalogue
 from report.overview import APART, SPREAD, TABLES, Report, csv_of
 from report.sections import Section
@@ -192,7 +192,7 @@ def _libraries() -> dict[str, str]:
     """Scripts as they may stand within ``<script>``."""
     bundle = files("itables").joinpath("html")
     return {
-        "vega": _inline(vega.scripts().result()),
+        "vega": _inline(beside.scripts().result()),
         "datatables": _inline(bundle.joinpath("dt_bundle.js").read_text(encoding="utf-8")),
         "datatables_css": bundle.joinpath("dt_bundle.css").read_text(encoding="utf-8"),
     }

@@ -14,8 +14,8 @@ import pandas as pd
 
 from bench.errors import UserError
 from bench.records import RECORDS
-from report.frames import COLUMNS, Tidy, joined
-from report.parts import read
+from report.frames import COLUMNS, Frames, Tidy, joined
+from report.parts import Reading, reading
 
 PLAN = "plan.json"
 
@@ -55,22 +55,7 @@ def load_run(folder: Path) -> Run:
     A last line that was cut off is left out, and told. Raises ``UserError`` when ``folder`` is no
     run, a record is not valid, or a trial was recorded as ``ok`` twice.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; give the folder of a run")
-    path = folder / RECORDS
-    if not path.exists() and not (folder / PLAN).exists():
-        raise UserError(f"{folder}: not a run, it has neither {RECORDS} nor {PLAN}")
-    tidy, interrupted = read(path)
-    _refuse_duplicates(path, tidy.trials)
-    return Run(
-        folders=(folder,),
-        trials=tidy.trials.assign(record=(tidy.trials.index + 1).astype("str")),
-        epochs=tidy.epochs,
-        chunks=tidy.chunks,
-        results=tidy.results,
-        planned=_planned(folder / PLAN),
-        interrupted=interrupted,
-    )
+    return load_runs([folder])
 
 
 def load_runs(folders: Sequence[Path]) -> Run:
@@ -78,7 +63,13 @@ def load_runs(folders: Sequence[Path]) -> Run:
 
     Raises ``UserError`` as ``load_run`` does, or if two of them hold the same record.
     """
-    runs = [load_run(folder) for folder in folders]
+    with reading([folder / RECORDS for folder in folders]) as begun:
+        return load_begun(folders, begun)
+
+
+def load_begun(folders: Sequence[Path], begun: Reading) -> Run:
+    """As ``load_runs``, of runs whose records are being read."""
+    runs = [_load(folder, begun) for folder in folders]
     if len(runs) == 1:
         return runs[0]
     parts = []
@@ -100,6 +91,47 @@ def load_runs(folders: Sequence[Path]) -> Run:
         planned=None if None in planned else sum(filter(None, planned)),
         interrupted=any(run.interrupted for run in runs),
     )
+
+
+def _load(folder: Path, begun: Reading) -> Run:
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; give the folder of a run")
+    path = folder / RECORDS
+    if not path.exists() and not (folder / PLAN).exists():
+        raise UserError(f"{folder}: not a run, it has neither {RECORDS} nor {PLAN}")
+    tidy, interrupted = _read(path, begun)
+    _refuse_duplicates(path, tidy.trials)
+    return Run(
+        folders=(folder,),
+        trials=tidy.trials.assign(record=(tidy.trials.index + 1).astype("str")),
+        epochs=tidy.epochs,
+        chunks=tidy.chunks,
+        results=tidy.results,
+        planned=_planned(folder / PLAN),
+        interrupted=interrupted,
+    )
+
+
+def _read(path: Path, begun: Reading) -> tuple[Tidy, bool]:
+    """All records of a file, and whether its last line was cut off, and is left out.
+
+    A file that is not there has none. Raises ``UserError`` for a line that is no valid record.
+    """
+    parts: list[Tidy] = []
+    cut = False
+    lines = 0
+    try:
+        for part in begun.parts(path):
+            lines += part.lines
+            if part.problem:
+                raise UserError(f"{path} line {lines + 1}: {part.problem}")
+            parts.append(part.tidy)
+            cut = part.cut
+    except FileNotFoundError:
+        pass  # Nothing recorded yet.
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    return joined(parts or [Frames().tidy()]), cut
 
 
 def _refuse_duplicates(path: Path, trials: pd.DataFrame) -> None:

@@ -1,11 +1,14 @@
 """What a report says of its runs as a whole, whatever form it is written in."""
 
 import shlex
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.records import RECORDS
-from report.figures import Figure, figures
+from report import beside
+from report.decisions import MARGINS
+from report.figure import DRAWN, Drawable, Figure
 from report.load import Run
 from report.sections import Section, build_sections
 from report.tables.columns import Table
@@ -41,8 +44,13 @@ class Report:
 
     run: Run
     sections: tuple[Section, ...]
-    figures: tuple[tuple[Figure, ...], ...]
-    """Of each section."""
+    drawing: tuple[Future[tuple[Figure, ...]], ...]
+    """The figures of each section, which are in the making."""
+
+    @property
+    def figures(self) -> tuple[tuple[Figure, ...], ...]:
+        """Of each section."""
+        return tuple(of_section.result() for of_section in self.drawing)
 
     @property
     def name(self) -> str:
@@ -115,9 +123,16 @@ class Report:
 
 
 def arrange(run: Run) -> Report:
-    """Part the records into sections, make their tables, and draw these."""
+    """Part the records into sections, make their tables, and have these drawn."""
     sections = build_sections(run)
-    return Report(run=run, sections=sections, figures=tuple(map(figures, sections)))
+    drawing = tuple(beside.figures(drawable(section)) for section in sections)
+    return Report(run=run, sections=sections, drawing=drawing)
+
+
+def drawable(section: Section) -> Drawable:
+    """What figures of a section are made of."""
+    rows = {key: section[key].rows for key in DRAWN}
+    return Drawable(margin=MARGINS["speed", section.identity["device"]].size, rows=rows)
 
 
 def _place(folder: Path) -> str:

@@ -1,131 +1,154 @@
-"""Read a file of records part by part, on several processors.
+"""Read files of records part by part, on several processors.
 
 Parsing is half of what a report of 100,000 records takes, and one line has nothing to do with
-another. A part leaves its process as frames; its records stay there.
+another. A part leaves its process as frames; its records stay there. It leaves in a file: through a
+pipe it would wait for this process, which is parsing, at every 64 KiB.
+
+Standard library only: helpers begin before this process has imported what it needs itself, which
+takes seconds.
 """
 
-import gc
-import json
 import os
-from collections.abc import Generator, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
-from io import BytesIO
+import pickle
+import signal
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from bench.errors import UserError
-from report.frames import Frames, Tidy, joined
-from report.parse import parse_record
+if TYPE_CHECKING:
+    from report.part import Part
 
-PART = 2**24
+LARGEST = 2**24
 """Bytes of a part, about: thousands of records."""
-ALONE = 8
-"""Parts that are read without help: that takes two seconds, as long as helpers need to start."""
+SMALLEST = 2**22
+"""Of one in the middle: there everybody waits for who is last."""
+ALONE = 2**27
+"""Bytes that are read without help: that takes two seconds, as long as helpers need to start."""
 MOST = 4
 """Processes: each holds what it has imported, and a part, in a fifth of a gigabyte."""
 
+Span = tuple[Path, int, int]
+"""A part: the file, and the places in it, in bytes, where it begins and ends."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """What is in a part of a file, as far as it could be read."""
+class Reading:
+    """Files of records that are being read."""
 
-    tidy: Tidy
-    lines: int
-    """That are records."""
-    problem: str = ""
-    """With the next one; empty if there is none."""
-    cut: bool = False
-    """The next one was cut off while being written."""
+    spans: tuple[Span, ...]
+    """In the order of files and lines."""
+    theirs: dict[Span, Future[Path]]
+    """What helpers read, unless it is read here first."""
+    troubles: Mapping[Path, OSError]
+    """With files that cannot be read."""
+    _taken: set[Span] = field(default_factory=set, init=False)
+    """From helpers, to be read here."""
+    _ours: "dict[Span, Part]" = field(default_factory=dict, init=False)
+    """Of them those that nobody asked for yet."""
+
+    def parts(self, path: Path) -> "Iterator[Part]":
+        """Those of a file, in their order. Raises ``OSError``."""
+        if path in self.troubles:
+            raise self.troubles[path]
+        # From the end, until all is taken: helpers begin with the first ones.
+        for span, future in reversed(self.theirs.items()):
+            if span not in self._taken and future.cancel():
+                self._taken.add(span)
+                self._ours[span] = _read(*span)
+        for span in self.spans:
+            if span[0] != path:
+                continue
+            if span in self._ours:
+                yield self._ours.pop(span)
+            elif span in self.theirs and span not in self._taken:
+                yield _taken_over(self.theirs[span].result())
+            else:
+                yield _read(*span)
 
 
-def read(path: Path) -> tuple[Tidy, bool]:
-    """All records of a file, and whether its last line was cut off, and is left out.
+@contextmanager
+def reading(paths: Sequence[Path]) -> Generator[Reading]:
+    """Have files read from now on, by helpers where they are large; one that is not has no parts.
 
-    A file that is not there has none. Raises ``UserError`` for a line that is no valid record.
+    What a helper is at when this is left is done first, what waits is not begun.
     """
-    parts: list[Tidy] = []
-    cut = False
-    lines = 0
-    try:
-        with closing(_parts(path)) as found:
-            for part in found:
-                lines += part.lines
-                if part.problem:
-                    raise UserError(f"{path} line {lines + 1}: {part.problem}")
-                parts.append(part.tidy)
-                cut = part.cut
-    except FileNotFoundError:
-        pass  # Nothing recorded yet.
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    return joined(parts or [Frames().tidy()]), cut
-
-
-def _parts(path: Path) -> Generator[_Part]:
-    """In their order."""
-    spans = list(_spans(path))
-    helpers = min(len(spans), _processors(), MOST) - 1 if len(spans) > ALONE else 0
+    spans, troubles = _spans(paths)
+    large = sum(end - start for _, start, end in spans) > ALONE
+    helpers = min(len(spans), _processors(), MOST) - 1 if large else 0
     if not helpers:
-        yield from map(partial(_read, path), spans)
+        yield Reading(spans=spans, theirs={}, troubles=troubles)
         return
-    # Not forked: that is not safe in a process that has threads, as NumPy's is.
-    with ProcessPoolExecutor(helpers, mp_context=get_context("spawn")) as pool:
-        theirs = {span: pool.submit(_read, path, span) for span in spans}
-        # From the end, until all is taken: helpers begin with the first ones, once they are there.
-        ours = {span: _read(path, span) for span in reversed(spans) if theirs[span].cancel()}
-        for span in spans:
-            yield ours[span] if span in ours else theirs[span].result()
+    # Not forked: that is not safe in a process that has threads, as NumPy's is. Ctrl-C is for who
+    # waits for them.
+    pool = ProcessPoolExecutor(
+        helpers,
+        mp_context=get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
+    with TemporaryDirectory(prefix="report-") as folder:
+        try:
+            theirs = {span: pool.submit(_read_for_others, span, Path(folder)) for span in spans}
+            yield Reading(spans=spans, theirs=theirs, troubles=troubles)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _spans(path: Path) -> Iterator[tuple[int, int]]:
-    """Where parts of whole lines begin and end, in bytes."""
+def _spans(paths: Sequence[Path]) -> tuple[tuple[Span, ...], dict[Path, OSError]]:
+    """The parts of all files, whole lines each."""
+    troubles: dict[Path, OSError] = {}
+    sizes = {}
+    for path in dict.fromkeys(paths):
+        try:
+            sizes[path] = path.stat().st_size
+        except OSError as error:
+            troubles[path] = error
+    spans: list[Span] = []
+    before, middle = 0, sum(sizes.values()) // 2
+    for path, size in sizes.items():
+        try:
+            spans += _spans_of(path, size, middle - before)
+        except OSError as error:
+            troubles[path] = error
+        before += size
+    return tuple(spans), troubles
+
+
+def _spans_of(path: Path, size: int, middle: int) -> Iterator[Span]:
+    """The parts of a file: the smaller, the nearer to a place of it."""
     with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
         start = 0
         while start < size:
-            file.seek(start + PART)
+            file.seek(start + max(SMALLEST, min(LARGEST, abs(middle - start) // 4)))
             file.readline()
             end = min(file.tell(), size)
-            yield start, end
+            yield path, start, end
             start = end
 
 
-def _read(path: Path, span: tuple[int, int]) -> _Part:
-    start, end = span
-    with path.open("rb") as file:
-        file.seek(start)
-        text = file.read(end - start)
-    # Records have no cycles, and looking for some takes an eighth of the time.
-    gc.disable()
-    try:
-        return _parse(BytesIO(text))
-    finally:
-        gc.enable()
+def _read(path: Path, start: int, end: int) -> "Part":
+    from report.part import read  # What takes seconds: see above.
+
+    return read(path, start, end)
 
 
-def _parse(text: BytesIO) -> _Part:
-    frames = Frames()
-    lines = 0
-    for line in text:
-        try:
-            frames.append(parse_record(line))
-        except ValueError as error:
-            cut = not line.endswith(b"\n") and not _is_json(line)
-            problem = "" if cut else str(error)
-            return _Part(tidy=frames.tidy(), lines=lines, problem=problem, cut=cut)
-        lines += 1
-    return _Part(tidy=frames.tidy(), lines=lines)
+def _read_for_others(span: Span, folder: Path) -> Path:
+    """Leave a part in a file of its own in ``folder``."""
+    with NamedTemporaryFile(dir=folder, delete=False) as left:
+        pickle.dump(_read(*span), left, protocol=pickle.HIGHEST_PROTOCOL)
+    return Path(left.name)
 
 
-def _is_json(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return True
+def _taken_over(left: Path) -> "Part":
+    with left.open("rb") as file:
+        part: Part = pickle.load(file)  # noqa: S301 - of a helper of this process
+    left.unlink()
+    return part
 
 
 def _processors() -> int:

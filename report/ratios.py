@@ -1,13 +1,13 @@
 """Speeds as ratios, in rows: every arm of a workload against one of them, and against itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import expm1
 
 import numpy as np
 import pandas as pd
 
-from bench.contract import BASELINE
-from report.contrasts import SENTINEL_CONFIDENCE, Judged, Measure, decide
+from bench.contract import BASELINE, Device
+from report.contrasts import SENTINEL_CONFIDENCE, Contrast, Judged, Measure, decide
 from report.decisions import SUPERIORITY
 from report.material import Material
 from report.statistics import Interval
@@ -25,22 +25,31 @@ SENTINEL_COLUMNS = (
 )
 
 
-def speed_ratios(material: Material) -> pd.DataFrame:
-    """Compare the speeds of training: a row for each workload and arm but the one held against.
+Family = Sequence[tuple[Contrast, Contrast | None]]
+"""Pairs of a workload, each with the workload's sentinel if it has one."""
+
+
+def families(material: Material) -> Sequence[Family]:
+    """Every arm of training but the one held against, paired with that: a family per workload."""
+    found = []
+    for (scenario, workload), arms in material.arms.items():
+        if scenario != "training":
+            continue
+        against = BASELINE if BASELINE in arms else next(iter(arms))
+        pairs = [material.pair(scenario, workload, arm, against) for arm in arms if arm != against]
+        sentinel = material.sentinels.get(workload)
+        found.append([(contrast, sentinel) for contrast in pairs if contrast is not None])
+    return found
+
+
+def speed_ratios(families: Sequence[Family], device: Device) -> pd.DataFrame:
+    """Compare the speeds of training: a row for each pair.
 
     Columns are ``COLUMNS``. Ratios are how many times as fast an arm is, with its interval at 95%.
     Verdicts are corrected (Holm) for the number of arms of the workload, for each of both
     quantities on its own.
     """
-    families = []
-    for (scenario, workload), arms in material.arms.items():
-        if scenario != "training":
-            continue
-        against = BASELINE if BASELINE in arms else next(iter(arms))
-        found = [material.pair(scenario, workload, arm, against) for arm in arms if arm != against]
-        sentinel = material.sentinels.get(workload)
-        families.append([(contrast, sentinel) for contrast in found if contrast is not None])
-    rows = [_row(judged) for family in families for judged in decide(family, material.device)]
+    rows = [_row(judged) for family in families for judged in decide(family, device)]
     return pd.DataFrame(rows, columns=pd.Index(COLUMNS))
 
 

@@ -22,6 +22,7 @@ from report.processes import (
     find_inference,
     find_processes,
 )
+from report.ratios import families
 from report.tables import (
     ceiling,
     claims,
@@ -238,7 +239,26 @@ def _section(
         processes=processes,
         mistaken=mistaken,
     )
-    verdicts, conditions = claims.tables(material)
+    # What checks their intervals is drawn from here on, while tables without are made.
+    paired = families(material)
+    of_scenarios = (
+        ceiling.table(training),
+        compiling.table(training),
+        inference.table(of(counted, "inference"), run.results["inference"], run.chunks),
+        startup.table(of(counted, "startup"), run.results["startup"]),
+        *sweep.tables(of(counted, "sweep"), run.results["sweep"], run.chunks),
+        memory.table(of(counted, "memory"), run.results["memory"]),
+        pipeline.table(of(counted, "pipeline"), run.results["pipeline"], run.chunks),
+        energy.table(of(ordinary, "energy"), of(counted, "energy"), run.results["energy"]),
+    )
+    of_the_rest = (
+        platforms.table(frozenset(ordinary["framework"])),
+        source.table(frozenset(ordinary["framework"])),
+        course.unfinished(pd.concat([trials[trials["status"] != "ok"], thrown])),
+        threads.table(training),
+        course.environment(ok),
+        course.epochs(training, run.epochs),
+    )
     return Section(
         identity={key: None if pd.isna(first[key]) else first[key] for key in SECTION_KEYS},
         workloads=trials[list(_SPECIFICATION)]
@@ -250,26 +270,13 @@ def _section(
         compared=tuple(training.index.tolist()),
         repeats=(int(repeats.min()), int(repeats.max())) if len(repeats) else None,
         tables=(
-            verdicts,
-            conditions,
+            *claims.tables(material),
             compared,
-            ratios.table(material),
+            ratios.table(paired, material.device),
             ratios.sentinel(material),
-            ceiling.table(training),
-            compiling.table(training),
-            inference.table(of(counted, "inference"), run.results["inference"], run.chunks),
-            startup.table(of(counted, "startup"), run.results["startup"]),
-            *sweep.tables(of(counted, "sweep"), run.results["sweep"], run.chunks),
-            memory.table(of(counted, "memory"), run.results["memory"]),
-            pipeline.table(of(counted, "pipeline"), run.results["pipeline"], run.chunks),
-            energy.table(of(ordinary, "energy"), of(counted, "energy"), run.results["energy"]),
+            *of_scenarios,
             mistakes.table(material),
-            platforms.table(frozenset(ordinary["framework"])),
-            source.table(frozenset(ordinary["framework"])),
-            course.unfinished(pd.concat([trials[trials["status"] != "ok"], thrown])),
-            threads.table(training),
-            course.environment(ok),
-            course.epochs(training, run.epochs),
+            *of_the_rest,
         ),
     )
 

@@ -6,16 +6,15 @@
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bench import files
 from bench.errors import UserError
-from report import html, markdown, vega
-from report.figures import KINDS
+from report import beside, html, markdown
+from report.figure import KINDS
 from report.language import Catalogue
-from report.load import load_runs
+from report.load import Run
 from report.overview import FIGURES, TABLES, Report, arrange, csv_of
 from report.sections import TABLE_KEYS, Section
 from report.tables import claims
@@ -26,27 +25,26 @@ PAGE = "index.html"
 SUMMARY = "summary.json"
 
 
-def write_report(runs: Sequence[Path], folder: Path) -> Report:
-    """Write a report of ``runs`` into ``folder``, replacing older ones.
+def write_report(run: Run, folder: Path) -> Report:
+    """Write a report of a run into ``folder``, replacing older ones.
 
-    Every file is whole at any time. Raises ``UserError`` as ``load_runs`` does, or when the folder
-    cannot be written to.
+    Every file is whole at any time. Raises ``UserError`` when the folder cannot be written to.
     """
-    run = load_runs(runs)
-    vega.scripts()  # Asked for here, so that they are there when the page needs them.
+    beside.begin()
     report = arrange(run)
+    tables = {
+        csv_of(number, table): _csv(section, table)
+        for number, section in enumerate(report.sections, start=1)
+        for table in section.tables
+    }
     figures = {
         f"{FIGURES}/{number}-{figure.key}.svg": figure.alone
         for number, of_section in enumerate(report.figures, start=1)
         for figure in of_section
     }
-    drawn = vega.drawn(list(figures.values()))
+    drawn = beside.drawn(list(figures.values()))
     written = {
-        **{
-            csv_of(number, table): _csv(section, table)
-            for number, section in enumerate(report.sections, start=1)
-            for table in section.tables
-        },
+        **tables,
         SUMMARY: json.dumps(_summary(report), indent=1, allow_nan=False) + "\n",
         REPORT: markdown.page(report),
         PAGE: html.page(report, Catalogue.load("zh")),
@@ -102,5 +100,7 @@ def _csv(section: Section, table: Table) -> str:
         rows.insert(place, key, value)
     for key in rows.select_dtypes("str").columns:
         # A spreadsheet would run text that begins like a formula.
-        rows[key] = rows[key].str.replace(r"^(?=[=+\-@])", "'", regex=True)
+        formulas = [of for of in set(rows[key].dropna()) if of.startswith(("=", "+", "-", "@"))]
+        if formulas:
+            rows[key] = rows[key].replace({of: f"'{of}" for of in formulas})
     return rows.to_csv(index=False, lineterminator="\n")

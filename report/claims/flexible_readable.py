@@ -7,6 +7,7 @@ itself, so PyTorch is held against the middle one of the other frameworks.
 from collections.abc import Iterator
 from statistics import median
 
+from report.beside import sources
 from report.material import Material
 from report.proxies import (
     CHANGED,
@@ -18,7 +19,7 @@ from report.proxies import (
     Proxy,
     compare,
 )
-from report.source import PACKAGES, read
+from report.source import PACKAGES
 from report.verdicts import Claim, Finding
 
 FRAMEWORK = "pytorch"
@@ -34,8 +35,9 @@ def judge(_material: Material) -> Iterator[Finding]:
 
 
 def _finding(name: str, proxy: Proxy) -> Finding:
-    own = proxy.value(read(FRAMEWORK))
-    others = median(proxy.value(read(other)) for other in PACKAGES if other != FRAMEWORK)
+    of = sources().result()
+    own = proxy.value(of[FRAMEWORK])
+    others = median(proxy.value(of[other]) for other in PACKAGES if other != FRAMEWORK)
     found, shown = compare(proxy, own, others)
     return Finding(
         condition=f"{name}, {proxy.title}, by proxy: {FRAMEWORK} no worse than the others' median",

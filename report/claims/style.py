@@ -5,9 +5,9 @@ Judged by proxies (``report.proxies``) of this suite's own implementations.
 
 from collections.abc import Iterator
 
+from report.beside import sources
 from report.material import Material
 from report.proxies import CONSISTENCY, LINES, MODULES, NAMES, Proxy, compare
-from report.source import read
 from report.verdicts import Claim, Finding
 
 CLAIMED = ("tensorflow", "keras")
@@ -25,7 +25,7 @@ def judge(_material: Material) -> Iterator[Finding]:
 
 
 def _finding(framework: str, proxy: Proxy) -> Finding:
-    own, other = (proxy.value(read(name)) for name in (framework, AGAINST))
+    own, other = (proxy.value(sources().result()[name]) for name in (framework, AGAINST))
     found, shown = compare(proxy, own, other)
     return Finding(
         condition=f"{proxy.title}, by proxy: {framework} below {AGAINST}",

@@ -1,10 +1,13 @@
 """How many times as fast one arm is as another, and whether the run tells an arm from itself."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from bench.contract import Device
 from report.decisions import MINIMUM_BLOCKS
 from report.material import Material
-from report.ratios import sentinel_ratios, speed_ratios
+from report.ratios import Family, sentinel_ratios, speed_ratios
 from report.tables.columns import ARM, WORKLOAD, Column, Table, digits, judged, ratio, spread, text
 
 KEY = "ratios"
@@ -88,10 +91,14 @@ _SENTINEL = (
 )
 
 
-def table(material: Material) -> Table:
+def table(families: Sequence[Family], device: Device) -> Table:
     """How many times as fast as one of them the other arms of each workload are."""
-    columns = (WORKLOAD, ARM, *_RATIOS)
-    return Table(key=KEY, title="Speed as a ratio", columns=columns, rows=speed_ratios(material))
+    return Table(
+        key=KEY,
+        title="Speed as a ratio",
+        columns=(WORKLOAD, ARM, *_RATIOS),
+        rows=speed_ratios(families, device),
+    )
 
 
 def sentinel(material: Material) -> Table:

@@ -1,7 +1,8 @@
 """The implementations as source text."""
 
+from report.beside import sources
 from report.proxies import PROXIES, Proxy
-from report.source import PACKAGES, read
+from report.source import PACKAGES
 from report.tables.columns import Cell, Column, Table, frame, text
 
 KEY = "source"
@@ -13,8 +14,9 @@ def table(frameworks: frozenset[str]) -> Table:
         Column(keys=("framework",), title="framework", show=text),
         *(_column(proxy) for proxy in PROXIES),
     )
+    of = sources().result() if frameworks else {}
     rows = [
-        {"framework": name, **{proxy.key: float(proxy.value(read(name))) for proxy in PROXIES}}
+        {"framework": name, **{proxy.key: float(proxy.value(of[name])) for proxy in PROXIES}}
         for name in sorted(PACKAGES)
         if name in frameworks
     ]

@@ -169,7 +169,7 @@ def measure(folder: Path) -> Cost:
     sampled = ended = 0
     while not ended:
         sampled = max(sampled, resident_bytes(process.pid))
-        time.sleep(0.02)
+        time.sleep(0.2)
         # Waited for here and not by `process`, because this tells what it used.
         ended, status, usage = os.wait4(process.pid, os.WNOHANG)
     seconds = time.perf_counter() - begun

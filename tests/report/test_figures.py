@@ -8,10 +8,12 @@ import pytest
 import vl_convert
 
 from bench.records import Memory, Record, Rung, Sweep
-from report import vega
+from report import beside
 from report.decisions import MARGINS
-from report.figures import KINDS, Figure, figures
+from report.figure import KINDS, Figure
+from report.figures import figures
 from report.load import load_run
+from report.overview import drawable
 from report.sections import build_sections
 from tests.report.conftest import make_chunks
 
@@ -26,7 +28,7 @@ SIZES = (8, 32, 128)
 def drawn(write_run: Writer) -> Drawn:
     def draw(records: Sequence[Record]) -> dict[str, Figure]:
         (section,) = build_sections(load_run(write_run(records)))
-        found = figures(section)
+        found = figures(drawable(section))
         assert len({figure.key for figure in found}) == len(found)
         return {figure.key: figure for figure in found}
 
@@ -57,7 +59,7 @@ def test_every_figure_is_valid_and_small(full_records: list[Record], drawn: Draw
         assert figure.key.startswith(KINDS)
         json.dumps(figure.spec, allow_nan=False)
         assert vl_convert.vegalite_to_vega(figure.spec)
-    for svg in vega.drawn([figure.alone for figure in found.values()]).result():
+    for svg in beside.drawn([figure.alone for figure in found.values()]).result():
         assert svg.startswith("<svg")
 
 

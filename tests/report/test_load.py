@@ -49,7 +49,7 @@ from bench.records import (
     append_record,
 )
 from bench.workloads import Optimizer, Workload
-from report import parts
+from report import part, parts
 from report.frames import COLUMNS, RESULT_COLUMNS
 from report.load import load_run, load_runs
 from report.parse import RESULTS, parse_record, validator
@@ -746,7 +746,8 @@ def in_parts(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Make every line a part of its own, for so many processors."""
 
     def cut(processors: int) -> None:
-        monkeypatch.setattr(parts, "PART", 1)
+        monkeypatch.setattr(parts, "SMALLEST", 1)
+        monkeypatch.setattr(parts, "LARGEST", 1)
         monkeypatch.setattr(parts, "ALONE", 1)
         monkeypatch.setattr(parts, "_processors", lambda: processors)
 
@@ -768,6 +769,40 @@ def test_parts_of_a_file_are_one_run(
     pd.testing.assert_frame_equal(found.chunks, whole.chunks)
     for scenario, results in whole.results.items():
         pd.testing.assert_frame_equal(found.results[scenario], results)
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_files_are_read_at_once_and_each_is_itself(
+    make_record: Builder, write_run: Writer, in_parts: Callable[[int], None], processors: int
+) -> None:
+    folders = [
+        write_run([make_record(block=block) for block in range(of)], name=f"{of} blocks")
+        for of in (3, 2, 4)
+    ]
+    alone = [load_run(folder) for folder in folders]
+    in_parts(processors)
+    missing = folders[0] / "missing.jsonl"
+    paths = [folder / RECORDS for folder in folders]
+    with parts.reading([*paths, missing, paths[0]]) as begun:
+        # In any order, and again.
+        for place in (1, 0, 2, 1):
+            found = [one.tidy.trials for one in begun.parts(paths[place])]
+            rows = pd.concat(found, ignore_index=True)
+            pd.testing.assert_frame_equal(
+                rows.assign(record=alone[place].trials["record"]), alone[place].trials
+            )
+        with pytest.raises(FileNotFoundError):
+            next(begun.parts(missing))
+
+
+def test_what_is_not_asked_for_is_not_read_to_its_end(
+    make_record: Builder, write_run: Writer, in_parts: Callable[[int], None]
+) -> None:
+    in_parts(2)
+    folder = write_run([make_record(block=block) for block in range(40)])
+    with parts.reading([folder / RECORDS]) as begun:
+        pass
+    assert sum(future.cancelled() for future in begun.theirs.values()) > 30
 
 
 @pytest.mark.parametrize("processors", [1, 2])
@@ -796,7 +831,7 @@ def test_records_are_dropped_once_they_are_columns(
         alive.append(sum(isinstance(one, Record) for one in gc.get_objects()))
         return parse_record(line)
 
-    monkeypatch.setattr(parts, "parse_record", watched)
+    monkeypatch.setattr(part, "parse_record", watched)
     run = load_run(folder)
     assert len(run.trials) == len(alive) == 20
     assert max(alive) - alive[0] <= 1
