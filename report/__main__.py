@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         folder = _folder(options.runs, options.output)
         with reading([run / RECORDS for run in options.runs]) as begun:
-            if not begun.theirs:
+            if begun.spans and not begun.theirs:
                 beside.begin()  # Now, because no helpers need the processors.
             # Not above: this takes seconds, in which others work. They import this module as well.
             from rich.console import Console

@@ -12,7 +12,7 @@ import os
 import pickle
 import signal
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LARGEST = 2**24
 """Bytes of a part, about: thousands of records."""
 SMALLEST = 2**22
-"""Of one in the middle: there everybody waits for who is last."""
+"""Of one where those who read from both ends meet: there everybody waits for who is last."""
 ALONE = 2**27
 """Bytes that are read without help: that takes two seconds, as long as helpers need to start."""
 MOST = 4
@@ -66,7 +66,7 @@ class Reading:
             if span in self._ours:
                 yield self._ours.pop(span)
             elif span in self.theirs and span not in self._taken:
-                yield _taken_over(self.theirs[span].result())
+                yield _of_helper(span, self.theirs[span])
             else:
                 yield _read(*span)
 
@@ -77,11 +77,20 @@ def reading(paths: Sequence[Path]) -> Generator[Reading]:
 
     What a helper is at when this is left is done first, what waits is not begun.
     """
-    spans, troubles = _spans(paths)
-    large = sum(end - start for _, start, end in spans) > ALONE
-    helpers = min(len(spans), _processors(), MOST) - 1 if large else 0
+    sizes, troubles = _sizes(paths)
+    whole = sum(sizes.values())
+    helpers = min(_processors(), MOST) - 1 if whole > ALONE else 0
+    spans: list[Span] = []
+    # Where those who read from both ends will meet; from the beginning of the next file on.
+    meeting = whole * helpers // (helpers + 1)
+    for path, size in sizes.items():
+        try:
+            spans += _spans(path, size, meeting)
+        except OSError as error:
+            troubles[path] = error
+        meeting -= size
     if not helpers:
-        yield Reading(spans=spans, theirs={}, troubles=troubles)
+        yield Reading(spans=tuple(spans), theirs={}, troubles=troubles)
         return
     # Not forked: that is not safe in a process that has threads, as NumPy's is. Ctrl-C is for who
     # waits for them.
@@ -94,37 +103,29 @@ def reading(paths: Sequence[Path]) -> Generator[Reading]:
     with TemporaryDirectory(prefix="report-") as folder:
         try:
             theirs = {span: pool.submit(_read_for_others, span, Path(folder)) for span in spans}
-            yield Reading(spans=spans, theirs=theirs, troubles=troubles)
+            yield Reading(spans=tuple(spans), theirs=theirs, troubles=troubles)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _spans(paths: Sequence[Path]) -> tuple[tuple[Span, ...], dict[Path, OSError]]:
-    """The parts of all files, whole lines each."""
-    troubles: dict[Path, OSError] = {}
+def _sizes(paths: Sequence[Path]) -> tuple[dict[Path, int], dict[Path, OSError]]:
+    """Of each file, in bytes, or what is the matter with it."""
     sizes = {}
+    troubles = {}
     for path in dict.fromkeys(paths):
         try:
             sizes[path] = path.stat().st_size
         except OSError as error:
             troubles[path] = error
-    spans: list[Span] = []
-    before, middle = 0, sum(sizes.values()) // 2
-    for path, size in sizes.items():
-        try:
-            spans += _spans_of(path, size, middle - before)
-        except OSError as error:
-            troubles[path] = error
-        before += size
-    return tuple(spans), troubles
+    return sizes, troubles
 
 
-def _spans_of(path: Path, size: int, middle: int) -> Iterator[Span]:
-    """The parts of a file: the smaller, the nearer to a place of it."""
+def _spans(path: Path, size: int, meeting: int) -> Iterator[Span]:
+    """The parts of a file, whole lines each: the smaller, the nearer to where readers meet."""
     with path.open("rb") as file:
         start = 0
         while start < size:
-            file.seek(start + max(SMALLEST, min(LARGEST, abs(middle - start) // 4)))
+            file.seek(start + max(SMALLEST, min(LARGEST, abs(meeting - start) // 4)))
             file.readline()
             end = min(file.tell(), size)
             yield path, start, end
@@ -144,10 +145,15 @@ def _read_for_others(span: Span, folder: Path) -> Path:
     return Path(left.name)
 
 
-def _taken_over(left: Path) -> "Part":
-    with left.open("rb") as file:
-        part: Part = pickle.load(file)  # noqa: S301 - of a helper of this process
-    left.unlink()
+def _of_helper(span: Span, theirs: Future[Path]) -> "Part":
+    """What a helper left; where it could not, be it for want of memory or room, it is read here."""
+    try:
+        left = theirs.result()
+        with left.open("rb") as file:
+            part: Part = pickle.load(file)  # noqa: S301 - of a helper of this process
+        left.unlink()
+    except (BrokenExecutor, OSError):
+        return _read(*span)
     return part
 
 

@@ -2,6 +2,8 @@ import gc
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, fields, replace
 from itertools import permutations
 from pathlib import Path
@@ -793,6 +795,19 @@ def test_files_are_read_at_once_and_each_is_itself(
             )
         with pytest.raises(FileNotFoundError):
             next(begun.parts(missing))
+
+
+@pytest.mark.parametrize("trouble", [BrokenProcessPool("killed"), OSError(28, "no room")])
+def test_what_a_helper_cannot_do_is_done_here(
+    make_record: Builder, write_run: Writer, trouble: Exception
+) -> None:
+    path = write_run([make_record(block=block) for block in range(3)]) / RECORDS
+    span = (path, 0, path.stat().st_size)
+    failed: Future[Path] = Future()
+    failed.set_running_or_notify_cancel()
+    failed.set_exception(trouble)
+    (part,) = parts.Reading(spans=(span,), theirs={span: failed}, troubles={}).parts(path)
+    assert part.lines == 3
 
 
 def test_what_is_not_asked_for_is_not_read_to_its_end(
