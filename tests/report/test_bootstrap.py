@@ -149,6 +149,29 @@ def test_many_blocks_take_no_longer_than_their_batches(monkeypatch: pytest.Monke
     assert max(widths) == MOST
 
 
+@pytest.mark.parametrize("blocks", [2, 3, 4, 5, 8, 17, MOST])
+@pytest.mark.parametrize("ties", [False, True])
+def test_resamples_are_what_is_drawn(blocks: int, ties: bool) -> None:
+    """Nothing is made of what was drawn, so it must be looked at that averages are counted well."""
+    differences = rng(3).normal(size=blocks).round(0 if ties else 9)
+    drawn = differences[rng().integers(blocks, size=(99, blocks))]
+    of_all, of_each = (
+        np.sort(walsh_averages(values), axis=-1) for values in (differences[np.newaxis], drawn)
+    )
+
+    def centre(averages: NDArray[np.float64]) -> NDArray[np.float64]:
+        count = averages.shape[-1]
+        return (averages[:, (count - 1) // 2] + averages[:, count // 2]) / 2
+
+    quarter = of_each.shape[-1] // 4
+    spread = of_each[:, -1 - quarter] - of_each[:, quarter]
+    distance = np.abs(centre(of_each) - centre(of_all))
+    expected = np.where(distance > 0, math.inf, 0.0)
+    np.divide(distance, spread, out=expected, where=spread > 0)
+    found = resample_differences(differences, rng(), 99).deviations
+    assert found.tolist() == np.sort(expected).tolist()
+
+
 def test_batches_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     differences = rng(3).normal(size=10)
     whole = resample_differences(differences, rng(), 300)
