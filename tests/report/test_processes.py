@@ -1,5 +1,7 @@
+import math
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from bench.records import Example, Inference, Mistakes, Overhead, Record
 from report.load import load_run
-from report.processes import covariates_of, described, find_processes
+from report.processes import covariates_of, described, find_processes, medians
 from tests.report.conftest import make_chunks
 
 Builder = Callable[..., Record]
@@ -68,6 +70,13 @@ def test_calibrations_are_divided_by_chunk_by_chunk(
     run = load_run(write_run([make_record(chunks=chunks)]))
     (process,) = find_processes(run).values()
     assert process.normalised == pytest.approx(25.0)
+
+
+@given(st.lists(st.lists(st.floats(1e-6, 1e6), max_size=9), max_size=9))
+def test_medians_are_those_of_each_series(series: list[list[float]]) -> None:
+    found = medians([np.array(values) for values in series])
+    expected = [median(values) if values else math.nan for values in series]
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("scenario", ["training", "inference", "overhead", "example", "mistakes"])
