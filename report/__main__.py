@@ -9,7 +9,6 @@ from pathlib import Path
 
 from bench.errors import UserError
 from bench.records import RECORDS
-from report import beside
 from report.parts import reading
 from report.text import plain
 
@@ -33,9 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         folder = _folder(options.runs, options.output)
         with reading([run / RECORDS for run in options.runs]) as begun:
-            if begun.spans and not begun.theirs:
-                beside.begin()  # Now, because no helpers need the processors.
-            # Not above: this takes seconds, in which others work. They import this module as well.
+            # Not above: this takes seconds, in which helpers read. They import this module as well.
             from rich.console import Console
 
             from report.console import print_tables
@@ -64,6 +61,6 @@ def _folder(runs: Sequence[Path], output: Path | None) -> Path:
 
 
 if __name__ == "__main__":
-    # Little becomes garbage before the end, and looking for it takes a second of twenty.
+    # Little becomes garbage before the end, and looking for it takes half a second of twenty.
     gc.disable()
     sys.exit(main())

@@ -5,12 +5,12 @@ what is to be drawn, and the implementations' source is read. They start when th
 and end with the one that asked. What they import, and nobody else needs, is imported there.
 """
 
-import signal
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import cache
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Literal
+
+from report.helpers import helpers
 
 if TYPE_CHECKING:
     from report.figure import Drawable, Figure
@@ -84,10 +84,4 @@ def _figures(drawable: "Drawable") -> "tuple[Figure, ...]":
 
 @cache
 def _process(_name: Name) -> ProcessPoolExecutor:
-    # Not forked: that is not safe in a process that has threads. Ctrl-C is for who waits for it.
-    return ProcessPoolExecutor(
-        1,
-        mp_context=get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
-    )
+    return helpers(1)

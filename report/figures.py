@@ -286,6 +286,6 @@ def _scale(colours: dict[str, str]) -> alt.Scale:
 
 
 def _spec(chart: alt.LayerChart | alt.FacetChart, height: float) -> dict[str, Any]:
-    # Altair's own check takes as long as the rest; tests have Vega-Lite's compiler check it.
+    # Altair's check takes as long as all the rest; the tests have it checked.
     found: dict[str, Any] = chart.properties(width=WIDTH, height=height).to_dict(validate=False)
     return found

@@ -10,15 +10,15 @@ takes seconds.
 
 import os
 import pickle
-import signal
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING
+
+from report.helpers import helpers
 
 if TYPE_CHECKING:
     from report.part import Part
@@ -79,27 +79,20 @@ def reading(paths: Sequence[Path]) -> Generator[Reading]:
     """
     sizes, troubles = _sizes(paths)
     whole = sum(sizes.values())
-    helpers = min(_processors(), MOST) - 1 if whole > ALONE else 0
+    others = min(_processors(), MOST) - 1 if whole > ALONE else 0
     spans: list[Span] = []
     # Where those who read from both ends will meet; from the beginning of the next file on.
-    meeting = whole * helpers // (helpers + 1)
+    meeting = whole * others // (others + 1)
     for path, size in sizes.items():
         try:
             spans += _spans(path, size, meeting)
         except OSError as error:
             troubles[path] = error
         meeting -= size
-    if not helpers:
+    if not others:
         yield Reading(spans=tuple(spans), theirs={}, troubles=troubles)
         return
-    # Not forked: that is not safe in a process that has threads, as NumPy's is. Ctrl-C is for who
-    # waits for them.
-    pool = ProcessPoolExecutor(
-        helpers,
-        mp_context=get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
-    )
+    pool = helpers(others)
     with TemporaryDirectory(prefix="report-") as folder:
         try:
             theirs = {span: pool.submit(_read_for_others, span, Path(folder)) for span in spans}

@@ -251,14 +251,6 @@ def _section(
         pipeline.table(of(counted, "pipeline"), run.results["pipeline"], run.chunks),
         energy.table(of(ordinary, "energy"), of(counted, "energy"), run.results["energy"]),
     )
-    of_the_rest = (
-        platforms.table(frozenset(ordinary["framework"])),
-        source.table(frozenset(ordinary["framework"])),
-        course.unfinished(pd.concat([trials[trials["status"] != "ok"], thrown])),
-        threads.table(training),
-        course.environment(ok),
-        course.epochs(training, run.epochs),
-    )
     return Section(
         identity={key: None if pd.isna(first[key]) else first[key] for key in SECTION_KEYS},
         workloads=trials[list(_SPECIFICATION)]
@@ -276,7 +268,12 @@ def _section(
             ratios.sentinel(material),
             *of_scenarios,
             mistakes.table(material),
-            *of_the_rest,
+            platforms.table(frozenset(ordinary["framework"])),
+            source.table(frozenset(ordinary["framework"])),
+            course.unfinished(pd.concat([trials[trials["status"] != "ok"], thrown])),
+            threads.table(training),
+            course.environment(ok),
+            course.epochs(training, run.epochs),
         ),
     )
 

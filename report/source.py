@@ -9,7 +9,6 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +82,6 @@ class Source:
         return float(np.mean(rows.std(axis=0, ddof=1) / rows.mean(axis=0)))
 
 
-@cache
 def read(framework: str, root: Path = ROOT) -> Source:
     """Measure the implementation of ``framework`` under ``root``.
 

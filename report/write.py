@@ -100,7 +100,5 @@ def _csv(section: Section, table: Table) -> str:
         rows.insert(place, key, value)
     for key in rows.select_dtypes("str").columns:
         # A spreadsheet would run text that begins like a formula.
-        formulas = [of for of in set(rows[key].dropna()) if of.startswith(("=", "+", "-", "@"))]
-        if formulas:
-            rows[key] = rows[key].replace({of: f"'{of}" for of in formulas})
+        rows[key] = rows[key].str.replace(r"^(?=[=+\-@])", "'", regex=True)
     return rows.to_csv(index=False, lineterminator="\n")

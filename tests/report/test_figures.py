@@ -3,7 +3,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import numpy as np
+import pandas as pd
 import pytest
 import vl_convert
 
@@ -11,7 +13,7 @@ from bench.records import Memory, Record, Rung, Sweep
 from report import beside
 from report.decisions import MARGINS
 from report.figure import KINDS, Figure
-from report.figures import figures
+from report.figures import course, figures
 from report.load import load_run
 from report.overview import drawable
 from report.sections import build_sections
@@ -30,6 +32,8 @@ def drawn(write_run: Writer) -> Drawn:
         (section,) = build_sections(load_run(write_run(records)))
         found = figures(drawable(section))
         assert len({figure.key for figure in found}) == len(found)
+        for figure in found:
+            alt.Chart.from_dict(figure.spec)  # raises where the schema of Vega-Lite is not kept
         return {figure.key: figure for figure in found}
 
     return draw
@@ -141,3 +145,20 @@ def test_one_epoch_is_no_course_of_losses(make_record: Builder, drawn: Drawn) ->
     found = drawn([make_record(epoch_seconds=(1.0,))])
     assert set(found) == {"accuracy-listing1"}
     assert np.isfinite(values(found["accuracy-listing1"], "accuracy")[0]["accuracy"])
+
+
+def test_a_course_is_valid() -> None:
+    rows = pd.DataFrame(
+        {
+            "framework": ["jax", "jax"],
+            "mode": ["jit", "jit"],
+            "when": ["2026-03-01T12:00:00+00:00", "2026-03-02T12:00:00+00:00"],
+            "milliseconds": [1.0, 2.0],
+            "low": [0.5, None],
+            "high": [1.5, None],
+            "commit": ["a", "b"],
+        }
+    )
+    figure = course("A course", "history-listing1", rows)
+    alt.Chart.from_dict(figure.spec)
+    assert vl_convert.vegalite_to_vega(figure.spec)
