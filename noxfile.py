@@ -187,7 +187,7 @@ def install(session: nox.Session, name: str) -> None:
     if stamp.exists() and stamp.read_text() == wanted:
         return
     session.run_install(
-        *("uv", "pip", "sync", "--quiet", "--require-hashes", str(lock)),
+        *("uv", "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes", str(lock)),
         env={"VIRTUAL_ENV": session.virtualenv.location},
     )
     stamp.write_text(wanted)

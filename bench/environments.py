@@ -127,6 +127,9 @@ def install(folder: Path, lock: Path, begin: Callable[[], None]) -> Path:
     _uv("venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
     _uv(
         *("pip", "install", "--quiet", "--python", str(python)),
+        # Else the first trial that imports a module would compile it, or, where the user's settings
+        # keep Python from writing bytecode, the harness would at every start.
+        "--compile-bytecode",
         *("--require-hashes", "--requirement", str(lock)),
     )
     stamp.write_text(wanted, encoding="utf-8")

@@ -1,5 +1,6 @@
 """What the suite says of the machine, of itself and of its environments."""
 
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -83,6 +84,18 @@ def test_an_environment_is_made_once_and_anew_when_its_lock_changes(
     install()
     assert not (folder / "witness").exists()
     assert len(begun) == 2
+
+
+def test_no_trial_compiles_what_its_environment_holds(tmp_path: Path, begun: list[str]) -> None:
+    pinned = (code.ROOT / "locks" / "tests.txt").read_text()
+    found = re.search(r"^iniconfig==(?:.*\\\n)+.*\n", pinned, re.MULTILINE)
+    assert found
+    lock = tmp_path / "lock.txt"
+    lock.write_text(found[0])
+    environments.install(tmp_path / "environment", lock, lambda: begun.append("now"))
+    (package,) = (tmp_path / "environment").glob("**/site-packages/iniconfig")
+    compiled = {path.name.partition(".")[0] for path in package.glob("__pycache__/*.pyc")}
+    assert compiled == {path.stem for path in package.glob("*.py")}
 
 
 def test_an_environment_that_cannot_be_made_is_no_environment(
