@@ -1,8 +1,9 @@
 """What takes seconds, in processes of their own: it is in the making while the rest of a report is.
 
-One is Vega's, which draws charts, and does not let go of the interpreter; in the other Altair says
-what is to be drawn, and the implementations' source is read. They start when they are first asked,
-and end with the one that asked. What they import, and nobody else needs, is imported there.
+One is Vega's, which draws charts, and does not let go of the interpreter; in another Altair says
+what is to be drawn, and the implementations' source is read; others resample. They start when they
+are first asked, and end with the one that asked. What they import, and nobody else needs, is
+imported there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,13 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from report.helpers import helpers
+from report.helpers import MOST, helpers, processors
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from report.bootstrap import Replicates
     from report.figure import Drawable, Figure
     from report.source import Source
 
@@ -21,9 +26,10 @@ Name = Literal["vega", "altair"]
 
 def begin() -> None:
     """Ask for what needs no records; once."""
+    _vega_ready()
     scripts()
     sources()
-    _ready()
+    _altair_ready()
 
 
 @cache
@@ -39,7 +45,12 @@ def sources() -> "Future[Mapping[str, Source]]":
 
 
 @cache
-def _ready() -> Future[None]:
+def _vega_ready() -> Future[None]:
+    return _process("vega").submit(_start_vega)
+
+
+@cache
+def _altair_ready() -> Future[None]:
     return _process("altair").submit(_import_altair)
 
 
@@ -53,11 +64,55 @@ def drawn(specs: Sequence[dict[str, Any]]) -> Future[list[str]]:
     return _process("vega").submit(_drawn, specs)
 
 
-def _scripts() -> str:
+def resampled(
+    arm: "Sequence[NDArray[np.float64]]", other: "Sequence[NDArray[np.float64]]", seed: int
+) -> "Future[Replicates]":
+    """What ``report.bootstrap.resample_log_ratios`` makes of two arms.
+
+    Not in a thread: that would ask for the interpreter at every step, and wait 5 ms for it each
+    time, while a table is made.
+    """
+    return _resampling().submit(_resampled, _packed(arm), _packed(other), seed)
+
+
+@cache
+def _resampling() -> ProcessPoolExecutor:
+    return helpers(min(processors(), MOST))
+
+
+_Packed = tuple[bytes, list[int]]
+"""Numbers of all blocks, and how many each has: hundreds of small arrays take long to hand over."""
+
+
+def _packed(blocks: "Sequence[NDArray[np.float64]]") -> _Packed:
+    return b"".join(block.tobytes() for block in blocks), list(map(len, blocks))
+
+
+def _unpacked(packed: _Packed) -> "list[NDArray[np.float64]]":
+    import numpy as np
+
+    numbers, counts = packed
+    return np.split(np.frombuffer(numbers), np.cumsum(counts[:-1]))
+
+
+def _resampled(arm: _Packed, other: _Packed, seed: int) -> "Replicates":
+    import numpy as np
+
+    from report.bootstrap import resample_log_ratios
+
+    return resample_log_ratios(_unpacked(arm), _unpacked(other), np.random.default_rng(seed))
+
+
+def _start_vega() -> None:
     import vl_convert
 
-    # The stub of vl-convert 1.9 asks for what it defaults to.
-    return str(vl_convert.javascript_bundle())  # type: ignore[call-arg]
+    vl_convert.vegalite_to_svg({"mark": "point"})  # For those that follow.
+
+
+def _scripts() -> str:
+    from report.scripts import scripts
+
+    return scripts()
 
 
 def _drawn(specs: Sequence[dict[str, Any]]) -> list[str]:

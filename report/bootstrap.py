@@ -7,6 +7,7 @@ different verdicts, the data do not carry one (``report.decisions``).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import ceil, inf
 
 import numpy as np
@@ -166,7 +167,8 @@ def _moments(samples: NDArray[np.float64]) -> _Moments:
 
 def _at_ranks(count: int, averages: Callable[[int], NDArray[np.float64]]) -> _Moments:
     """Of ``count`` averages, by what gives that of a rank, from 0, of each resample."""
-    low, high = averages((count - 1) // 2), averages(count // 2)
+    low = averages((count - 1) // 2)
+    high = low if count % 2 else averages(count // 2)
     return (low + high) / 2, averages(count - 1 - count // 4) - averages(count // 4)
 
 
@@ -192,10 +194,12 @@ def _counted(units: NDArray[np.float64]) -> Callable[[NDArray[np.intp]], _Moment
         others[alone] += 1
         pairs *= others
         pairs[alone] //= 2
-        up_to = pairs.cumsum(axis=0, dtype=np.int16)
+        # Row by row: NumPy's cumsum goes down one column after the other, in twice the time.
+        for above, up_to_here in pairwise(pairs):
+            up_to_here += above
 
         def at(rank: int) -> NDArray[np.float64]:
-            places: NDArray[np.int16] = (up_to <= rank).sum(axis=0, dtype=np.int16)
+            places: NDArray[np.int16] = (pairs <= rank).sum(axis=0, dtype=np.int16)
             return averages[places]
 
         return _at_ranks(len(averages), at)

@@ -14,7 +14,7 @@ feels the machine's other tenants. But it is another quantity, so it decides onl
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -23,7 +23,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.contract import Device
-from report.bootstrap import Replicates, resample_log_ratios
+from report import beside
+from report.bootstrap import Replicates
 from report.covariates import judge_calibration
 from report.decisions import (
     EQUIVALENCE,
@@ -43,8 +44,6 @@ SENTINEL_CONFIDENCE = 0.99
 
 SEED = 20261123
 """Of the bootstrap, so that a report rebuilt is the same report."""
-_THREADS = ThreadPoolExecutor(4)
-"""That draw at once; each for a pair of arms, with a generator of its own."""
 
 Arm = tuple[str, str]
 """Framework and mode."""
@@ -82,10 +81,7 @@ class Measure:
     def draw(self) -> None:
         """Begin to draw what checks it, if nobody did, while something else is done."""
         if not self._drawing:
-            generator = np.random.default_rng(SEED)
-            # NumPy lets go of the interpreter while it draws and sorts.
-            drawing = _THREADS.submit(resample_log_ratios, self.arm, self.other, generator)
-            self._drawing.append(drawing)
+            self._drawing.append(beside.resampled(self.arm, self.other, SEED))
 
     def replicates(self) -> Replicates:
         """What checks it; drawn once, though several families of claims may ask."""

@@ -92,8 +92,9 @@ def templates(catalogue: Catalogue) -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters["both"] = partial(_both, catalogue)
-    environment.filters["perhaps"] = partial(_perhaps, catalogue)
+    # Once for each text: most cells of a page say what others say.
+    environment.filters["both"] = cache(partial(_both, catalogue))
+    environment.filters["perhaps"] = cache(partial(_perhaps, catalogue))
     environment.globals |= {
         "libraries": _libraries(),
         "style": _asset("page.css"),

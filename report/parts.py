@@ -8,7 +8,6 @@ Standard library only: helpers begin before this process has imported what it ne
 takes seconds.
 """
 
-import os
 import pickle
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future
@@ -18,7 +17,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from report.helpers import helpers
+from report.helpers import MOST, helpers, processors
 
 if TYPE_CHECKING:
     from report.part import Part
@@ -29,9 +28,6 @@ SMALLEST = 2**22
 """Of one where those who read from both ends meet: there everybody waits for who is last."""
 ALONE = 2**27
 """Bytes that are read without help: that takes two seconds, as long as helpers need to start."""
-MOST = 4
-"""Processes: each holds what it has imported, and a part, in a fifth of a gigabyte."""
-
 Span = tuple[Path, int, int]
 """A part: the file, and the places in it, in bytes, where it begins and ends."""
 
@@ -79,7 +75,7 @@ def reading(paths: Sequence[Path]) -> Generator[Reading]:
     """
     sizes, troubles = _sizes(paths)
     whole = sum(sizes.values())
-    others = min(_processors(), MOST) - 1 if whole > ALONE else 0
+    others = min(processors(), MOST) - 1 if whole > ALONE else 0
     spans: list[Span] = []
     # Where those who read from both ends will meet; from the beginning of the next file on.
     meeting = whole * others // (others + 1)
@@ -148,10 +144,3 @@ def _of_helper(span: Span, theirs: Future[Path]) -> "Part":
     except (BrokenExecutor, OSError):
         return _read(*span)
     return part
-
-
-def _processors() -> int:
-    """How many this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -106,13 +106,15 @@ def summarise(values: NDArray[np.float64]) -> Summary:
     The median of an even number of values is the mean of the middle two.
     """
     known = values[~np.isnan(values)]
-    if len(known) == 0:
+    count = len(known)
+    if count == 0:
         return Summary(n=0, median=np.nan, low=np.nan, high=np.nan)
+    known.sort()
     return Summary(
-        n=len(known),
-        median=float(np.median(known)),
-        low=float(known.min()),
-        high=float(known.max()),
+        n=count,
+        median=float(known[(count - 1) // 2] + known[count // 2]) / 2,
+        low=float(known[0]),
+        high=float(known[-1]),
     )
 
 

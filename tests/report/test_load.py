@@ -751,7 +751,7 @@ def in_parts(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         monkeypatch.setattr(parts, "SMALLEST", 1)
         monkeypatch.setattr(parts, "LARGEST", 1)
         monkeypatch.setattr(parts, "ALONE", 1)
-        monkeypatch.setattr(parts, "_processors", lambda: processors)
+        monkeypatch.setattr(parts, "processors", lambda: processors)
 
     return cut
 
