@@ -34,6 +34,8 @@ class Round:
 
     first: int
     """Block it begins with."""
+    pairs: int
+    """Of processes, for each cell: those planned, or fewer if the budget was spent before."""
     cells: tuple[Cell, ...]
 
 
@@ -54,7 +56,9 @@ class Comparison:
     """The run whose records are the base's: relative to the comparison's folder, or anywhere."""
     head_run: str
     pairs: int
-    """Of processes, for each cell and round."""
+    """Of processes, planned for each cell and round."""
+    budget: float
+    """Seconds after which a round ends, if it has as many pairs as an interval needs."""
     threshold: float
     """Share by which a step may take longer, or memory be larger."""
     sentinel: Cell | None

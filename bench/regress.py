@@ -10,8 +10,10 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -82,6 +84,13 @@ def parser() -> argparse.ArgumentParser:
     add("--mode", action="append", metavar="NAME", help="in its tutorial's place; repeatable")
     add("--workload", action="append", metavar="NAME", help="in listing3's place; repeatable")
     add("--pairs", type=int, default=12, metavar="N", help="of processes (12; 8 at least)")
+    add(
+        "--budget",
+        type=_seconds,
+        default=5 * 60.0,
+        metavar="MINUTES",
+        help="after which no more pairs are begun, if there are 8 (5)",
+    )
     add(
         "--threshold",
         type=_threshold,
@@ -198,10 +207,11 @@ def _write_states(kind: Kind, options: argparse.Namespace, folder: Path, console
             base_run=f"base/{PAIRS}",
             head_run=f"head/{PAIRS}",
             pairs=options.pairs,
+            budget=options.budget,
             threshold=options.threshold,
             sentinel=sentinel,
             harness_differs=kind == "code" and states.harness_differs(base.code.commit or ""),
-            rounds=(Round(first=0, cells=cells),),
+            rounds=(Round(first=0, pairs=options.pairs, cells=cells),),
         ),
     )
 
@@ -241,6 +251,8 @@ def _write_stored(options: argparse.Namespace, folder: Path) -> None:
         if lacking := states.lacks(head, trial.framework, trial.mode, trial.device):
             raise UserError(f"{head.what} {lacking}; leave it out with --framework or --mode")
     _save_plan(folder, replace(stored, run="head", code=head.code, trials=trials, precision=None))
+    pairs = max(trial.block for trial in trials) + 1
+    cells = tuple(dict.fromkeys(map(cell_of, trials)))
     _save(
         folder,
         Comparison(
@@ -250,11 +262,12 @@ def _write_stored(options: argparse.Namespace, folder: Path) -> None:
             head=head.what,
             base_run=str(run),
             head_run=f"head/{PAIRS}",
-            pairs=max(trial.block for trial in trials) + 1,
+            pairs=pairs,
+            budget=options.budget,
             threshold=options.threshold,
             sentinel=None,
             harness_differs=states.harness_differs(stored.code.commit or ""),
-            rounds=(Round(first=0, cells=tuple(dict.fromkeys(map(cell_of, trials)))),),
+            rounds=(Round(first=0, pairs=pairs, cells=cells),),
         ),
     )
 
@@ -303,21 +316,67 @@ def measure(folder: Path, console: Console) -> None:
     _refuse_unproven(comparison, proofs.get("base", {}))
     sides = {name: _with_steps(side, proofs.values()) for name, side in sides.items()}
 
-    def carry_out() -> None:
+    def carried_out(comparison: Comparison) -> Comparison:
+        """With its last round as long as it became."""
         tasks = {
-            name: _tasks(name, side, pythons[name], traces, proofs[name])
+            name: _tasks(name, side, comparison, pythons[name], traces, proofs[name])
             for name, side in sides.items()
         }
-        _carry_out(in_pairs(tasks, head.plan.seed), console)
+        budget = Budget(first=comparison.rounds[-1].first, seconds=comparison.budget)
+        _carry_out(in_pairs(tasks, head.plan.seed), console, budget.allows)
+        if budget.spent is None:
+            return comparison
+        *before, last = comparison.rounds
+        ended = replace(last, pairs=budget.spent - last.first)
+        report(
+            f"{comparison.budget / 60:g} minutes (--budget) are spent: the comparison is made of "
+            f"{ended.pairs} of {last.pairs} pairs"
+        )
+        shorter = replace(comparison, rounds=(*before, ended))
+        _save(folder, shorter)
+        return shorter
 
-    carry_out()
+    comparison = carried_out(comparison)
     if len(comparison.rounds) == 1 and (cells := _to_confirm(folder)):
         report(f"once more, to be sure: {', '.join(map(str, cells))}")
-        second = Round(first=comparison.pairs, cells=cells)
+        second = Round(first=comparison.pairs, pairs=comparison.pairs, cells=cells)
         sides = {name: _extended(side, comparison, cells) for name, side in sides.items()}
+        comparison = replace(comparison, rounds=(*comparison.rounds, second))
         # Last, so that a plan is there for every round that is known of.
-        _save(folder, replace(comparison, rounds=(*comparison.rounds, second)))
-        carry_out()
+        _save(folder, comparison)
+        carried_out(comparison)
+
+
+@dataclass(slots=True, kw_only=True)
+class Budget:
+    """How long a round may take. It ends between two blocks, whatever was measured in them.
+
+    A round has ``LEAST_PAIRS`` blocks in any case; then none is begun that would not be done in
+    time, if it takes as long as the longest one so far.
+    """
+
+    first: int
+    """Block that the round begins with."""
+    seconds: float
+    spent: int | None = None
+    """The block that was not begun, if one was not."""
+    now: Callable[[], float] = time.monotonic
+    _begun: dict[int, float] = field(default_factory=dict, init=False)
+    """When blocks were begun; those that have been measured before are not here."""
+
+    def allows(self, turn: Sequence[runner.Task]) -> bool:
+        """Whether ``turn`` is to be begun; turns come block by block."""
+        block, now = turn[0].trial.block, self.now()
+        if block in self._begun:
+            return True
+        starts = [*self._begun.values(), now]
+        longest = max((end - start for start, end in pairwise(starts)), default=0.0)
+        needed = block - self.first < LEAST_PAIRS
+        if not needed and now + longest - starts[0] > self.seconds:
+            self.spent = block
+            return False
+        self._begun[block] = now
+        return True
 
 
 def judge(folder: Path, *options: str) -> int:
@@ -326,11 +385,15 @@ def judge(folder: Path, *options: str) -> int:
     return subprocess.run([*command, *filter(None, options)], cwd=code.ROOT, check=False).returncode
 
 
-def _carry_out(pairs: Iterable[Sequence[runner.Task]], console: Console) -> None:
+def _carry_out(
+    pairs: Iterable[Sequence[runner.Task]],
+    console: Console,
+    go_on: Callable[[Sequence[runner.Task]], bool] = lambda _turn: True,
+) -> None:
     turns: list[Sequence[runner.Task]] = []
     for pair in pairs:
         turns.extend([pair] if _have_processors(pair) else [(task,) for task in pair])
-    runner.carry_out(turns, console)
+    runner.carry_out(turns, console, go_on)
 
 
 def _have_processors(pair: Sequence[runner.Task]) -> bool:
@@ -499,16 +562,22 @@ def _with_steps(side: Side, proofs: Iterable[Mapping[Cell, Proof]]) -> Side:
 def _tasks(
     name: str,
     side: Side,
+    comparison: Comparison,
     pythons: runner.Pythons,
     traces: Mapping[str, Path],
     proofs: Mapping[Cell, Proof],
 ) -> list[runner.Task]:
-    """What has no record yet, of cells that may be measured."""
+    """What has no record yet, of the rounds and of cells that may be measured."""
     done = plan.recorded(side.pairs)
+    asked = {of.first + pair for of in comparison.rounds for pair in range(of.pairs)}
     tasks = []
     for position, trial in enumerate(side.plan.trials):
         brief = trial.scenario == "regression"
-        if trial.name in done or (brief and cell_of(trial) not in proofs):
+        if (
+            trial.name in done
+            or trial.block not in asked
+            or (brief and cell_of(trial) not in proofs)
+        ):
             continue
         tasks.append(
             runner.Task(
@@ -605,6 +674,14 @@ def _environment(arms: Sequence[tuple[str, str]]) -> str:
             "modes of one environment"
         )
     return used.pop()[1]
+
+
+def _seconds(text: str) -> float:
+    """Of minutes; raises ``ValueError`` for no time, or more than a week."""
+    minutes = float(text)
+    if not 0 < minutes <= 7 * 24 * 60:
+        raise ValueError(text)
+    return 60 * minutes
 
 
 def _threshold(text: str) -> float:

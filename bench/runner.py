@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 from rich.console import Console
@@ -126,11 +126,16 @@ def execute(
     return carry_out([(task,) for task in tasks], console)
 
 
-def carry_out(turns: Sequence[Sequence[Task]], console: Console) -> Counter[str]:
+def carry_out(
+    turns: Sequence[Sequence[Task]],
+    console: Console,
+    go_on: Callable[[Sequence[Task]], bool] = lambda _turn: True,
+) -> Counter[str]:
     """Run turn after turn, the trials of each at once, and keep their records.
 
-    Each trial of a turn has processors of its own, in the order of the turn. Returns how many ended
-    how. Ctrl-C ends the turn that is running, which leaves no record, and is passed on.
+    Each trial of a turn has processors of its own, in the order of the turn. The first turn that
+    ``go_on`` is false of, and all after it, are not begun. Returns how many trials ended how.
+    Ctrl-C ends the turn that is running, which leaves no record, and is passed on.
     """
     counts: Counter[str] = Counter()
     jobs = [[Job(task.trial, task.side) for task in turn] for turn in turns]
@@ -141,7 +146,7 @@ def carry_out(turns: Sequence[Sequence[Task]], console: Console) -> Counter[str]
         # last longer.
         ThreadPoolExecutor() as pool,
     ):
-        for turn in turns:
+        for turn in takewhile(go_on, turns):
             progress.begin()
             cpus = iter(worker_cpus(sum(task.trial.threads for task in turn)))
             running = [

@@ -120,6 +120,12 @@ def sentences(judgement: Judgement) -> Iterator[str]:
         )
     if comparison.harness_differs:
         yield "The base has another bench/; both are measured by the head's."
+    for number, asked in enumerate(comparison.rounds, start=1):
+        if asked.pairs < comparison.pairs:
+            yield (
+                f"Round {number} has {asked.pairs} of {comparison.pairs} pairs: after "
+                f"{comparison.budget / 60:g} minutes none was begun any more (--budget)."
+            )
     resolution = judgement.resolution
     if resolution is not None:
         yield (

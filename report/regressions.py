@@ -193,9 +193,8 @@ def _of(side: _Side, cell: Cell, label: str = "") -> pd.DataFrame:
     return trials[asked]
 
 
-def _in_round(trials: pd.DataFrame, comparison: Comparison, found: Round) -> pd.DataFrame:
-    first = found.first
-    return trials[(trials["block"] >= first) & (trials["block"] < first + comparison.pairs)]
+def _in_round(trials: pd.DataFrame, asked: Round) -> pd.DataFrame:
+    return trials[trials["block"].between(asked.first, asked.first + asked.pairs - 1)]
 
 
 def _counting(trials: pd.DataFrame) -> pd.DataFrame:
@@ -214,9 +213,7 @@ def _sentinel(comparison: Comparison, head: _Side) -> Contrast | None:
     if comparison.sentinel is None:
         return None
     first = comparison.rounds[0]
-    once, again = (
-        _in_round(_of(head, comparison.sentinel, label), comparison, first) for label in ITSELF
-    )
+    once, again = (_in_round(_of(head, comparison.sentinel, label), first) for label in ITSELF)
     found = _contrast(head, head, once, again)
     return found if found and len(found.wall.differences) >= EXACT_FROM else None
 
@@ -239,7 +236,7 @@ def _round(
     pairs = {
         cell: (
             _theirs(comparison, asked, base, cell),
-            _in_round(_of(head, cell), comparison, asked),
+            _in_round(_of(head, cell), asked),
         )
         for cell in asked.cells
     }
@@ -300,7 +297,7 @@ def _theirs(comparison: Comparison, asked: Round, base: _Side, cell: Cell) -> pd
     trials = _of(base, cell)
     if comparison.kind == "stored":
         return trials.assign(block=trials["block"] + asked.first)
-    return _in_round(trials, comparison, asked)
+    return _in_round(trials, asked)
 
 
 def _paired(base: pd.DataFrame, head: pd.DataFrame, column: str) -> tuple[Floats, Floats]:

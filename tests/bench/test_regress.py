@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from bench.contract import Trial
 from bench.data import Dataset, open_dataset, save_dataset
 from bench.plan import Plan
 from bench.records import RECORDS, Record, append_record
-from bench.regress import Side, cell_of, in_pairs, main, parser, proven, shared, start
+from bench.regress import Budget, Side, cell_of, in_pairs, main, parser, proven, shared, start
 from bench.runner import Task
 from tests.bench.test_adding import copy_of_the_project
 from tests.bench.test_states import git
@@ -82,6 +83,47 @@ def test_pairs_meet_in_blocks_and_in_random_order(
 
 def names(pairs: Iterable[Sequence[Task]]) -> list[tuple[str, str]]:
     return [(task.plan.run, task.trial.name) for pair in pairs for task in pair]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "begun"),
+    [
+        # Of 20 seconds each: no block is begun that would not be done in time,
+        (200.0, 10),
+        (219.0, 10),
+        (220.0, 11),
+        # the eighth in any case,
+        (1.0, 8),
+        # and no more than there are.
+        (1_000.0, 12),
+    ],
+)
+def test_a_round_ends_between_blocks_when_its_budget_is_spent(
+    make_plan: Callable[..., Plan],
+    make_trial: Callable[..., Trial],
+    seconds: float,
+    begun: int,
+) -> None:
+    clock = count(100.0, 5.0)
+    budget = Budget(first=0, seconds=seconds, now=lambda: next(clock))
+    pairs = list(in_pairs(tasks(make_plan, make_trial), seed=0))
+    allowed = list(takewhile(budget.allows, pairs))
+    assert allowed == pairs[: 4 * begun]
+    assert budget.spent == (begun if begun < 12 else None)
+
+
+def test_the_longest_block_says_whether_another_fits(
+    make_plan: Callable[..., Plan], make_trial: Callable[..., Trial]
+) -> None:
+    times = iter([0.0, 10.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0, 110.0])
+    budget = Budget(first=12, seconds=145.0, now=lambda: next(times))
+    task = tasks(make_plan, make_trial)["head"][0]
+    of_blocks = (
+        [replace(task, plan=make_plan(trials=(make_trial(block=block),)))]
+        for block in range(12, 24)
+    )
+    assert len(list(takewhile(budget.allows, of_blocks))) == 8
+    assert budget.spent == 20
 
 
 def test_one_proof_is_of_both_states_where_implementation_and_lock_are_alike(
@@ -246,7 +288,8 @@ def test_what_is_planted_is_found_twice_before_it_is_a_failure(tmp_path: Path) -
     """A whole comparison, of an implementation that needs no environment: the one of our page.
 
     Every forward pass is taken twice in the head, and what it keeps, too: half as much time again,
-    which a machine may be too busy to tell, and an eighth more memory, which it always can.
+    which a machine may be too busy to tell, and an eighth more memory, which it always can. There
+    is no time for the ninth pair of either round.
     """
     project = tmp_path / "project"
     project.mkdir()
@@ -265,7 +308,7 @@ def test_what_is_planted_is_found_twice_before_it_is_a_failure(tmp_path: Path) -
         [
             *(sys.executable, "-m", "bench.regress", "--base", "main", "--out", "results/first"),
             *("--framework", "plain", "--interpreter", "current"),
-            *("--pairs", "8", "--device", "cpu"),
+            *("--pairs", "9", "--budget", "0.001", "--device", "cpu"),
         ],
         cwd=project,
         env=os.environ | {"FCB_CACHE": str(tmp_path / "cache"), "PYTHONPATH": ""},
@@ -276,6 +319,9 @@ def test_what_is_planted_is_found_twice_before_it_is_a_failure(tmp_path: Path) -
     assert done.returncode == 1, done.stdout + done.stderr
     said = " ".join(done.stdout.split())
     assert "failed, because of listing3 plain loop (" in said
+    assert "0.001 minutes (--budget) are spent" in " ".join(done.stderr.split())
+    for number in (1, 2):
+        assert f"Round {number} has 8 of 9 pairs" in said
     summary = json.loads((project / "results/first/regress.json").read_text())
     assert summary["rounds"] == 2
     outcomes = {row["metric"]: row["outcome"] for row in summary["findings"]}

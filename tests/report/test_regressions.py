@@ -92,9 +92,10 @@ def compared(
     threshold: float = 0.10,
     sentinel: Cell | None = None,
     kind: Kind = "code",
+    pairs: int = PAIRS,
 ) -> Path:
-    rounds = [Round(first=0, cells=CELLS)]
-    rounds += [Round(first=PAIRS, cells=tuple(again))] if again else []
+    rounds = [Round(first=0, pairs=pairs, cells=CELLS)]
+    rounds += [Round(first=PAIRS, pairs=PAIRS, cells=tuple(again))] if again else []
     for name, records in (("base", base), ("head", head)):
         run = folder / name / "pairs"
         run.mkdir(parents=True)
@@ -108,6 +109,7 @@ def compared(
         base_run="base/pairs",
         head_run="head/pairs",
         pairs=PAIRS,
+        budget=90.0,
         threshold=threshold,
         sentinel=sentinel,
         harness_differs=False,
@@ -340,6 +342,18 @@ def test_it_is_written_for_people_programs_and_whatever_shows_tests(
     (name,) = (name for name, results in cases.items() if results)
     assert name == ("regress.listing1", "pytorch eager: time per step")
     assert [type(result) for result in cases[name]] == [Failure]
+
+
+def test_a_round_without_all_of_its_pairs_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # What a block that was broken off may have left does not count.
+    folder = compared(tmp_path, side(), side(seed=100), pairs=9)
+    assert main([str(folder)]) == 0
+    said = "Round 1 has 9 of 12 pairs: after 1.5 minutes none was begun any more (--budget)."
+    assert said in " ".join(capsys.readouterr().out.split())
+    assert said in (folder / PAGE).read_text()
+    assert {of.pairs for of in found(judge(folder)).values()} == {9}
 
 
 def test_texts_from_outside_stay_texts(tmp_path: Path) -> None:
