@@ -187,6 +187,7 @@ def install(session: nox.Session, name: str) -> None:
     if stamp.exists() and stamp.read_text() == wanted:
         return
     session.run_install(
+        # Compiled, lest every start does it where Python is told not to write bytecode.
         *("uv", "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes", str(lock)),
         env={"VIRTUAL_ENV": session.virtualenv.location},
     )

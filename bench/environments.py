@@ -127,8 +127,7 @@ def install(folder: Path, lock: Path, begin: Callable[[], None]) -> Path:
     _uv("venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
     _uv(
         *("pip", "install", "--quiet", "--python", str(python)),
-        # Else the first trial that imports a module would compile it, or, where the user's settings
-        # keep Python from writing bytecode, the harness would at every start.
+        # Else the first trial that imports a module compiles it, and has that in its start-up.
         "--compile-bytecode",
         *("--require-hashes", "--requirement", str(lock)),
     )

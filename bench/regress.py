@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -88,8 +87,8 @@ def parser() -> argparse.ArgumentParser:
         "--budget",
         type=_seconds,
         default=5 * 60.0,
-        metavar="MINUTES",
-        help="after which no more pairs are begun, if there are 8 (5)",
+        metavar="MIN",
+        help="minutes after which no pairs are added, if there are 8 (5)",
     )
     add(
         "--threshold",
@@ -351,8 +350,8 @@ def measure(folder: Path, console: Console) -> None:
 class Budget:
     """How long a round may take. It ends between two blocks, whatever was measured in them.
 
-    A round has ``LEAST_PAIRS`` blocks in any case; then none is begun that would not be done in
-    time, if it takes as long as the longest one so far.
+    A round has ``LEAST_PAIRS`` blocks in any case; then none is begun that is not likely to be done
+    in time.
     """
 
     first: int
@@ -366,15 +365,15 @@ class Budget:
 
     def allows(self, turn: Sequence[runner.Task]) -> bool:
         """Whether ``turn`` is to be begun; turns come block by block."""
-        block, now = turn[0].trial.block, self.now()
+        block = turn[0].trial.block
         if block in self._begun:
             return True
-        starts = [*self._begun.values(), now]
-        longest = max((end - start for start, end in pairwise(starts)), default=0.0)
-        needed = block - self.first < LEAST_PAIRS
-        if not needed and now + longest - starts[0] > self.seconds:
-            self.spent = block
-            return False
+        now, blocks = self.now(), len(self._begun)
+        if blocks and block - self.first >= LEAST_PAIRS:
+            elapsed = now - next(iter(self._begun.values()))
+            if elapsed * (blocks + 1) / blocks > self.seconds:
+                self.spent = block
+                return False
         self._begun[block] = now
         return True
 

@@ -5,6 +5,7 @@ import gc
 import io
 import sys
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 from bench.errors import UserError
@@ -43,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = write_report(run, folder)
     except UserError as error:
         print(f"error: {plain(str(error))}", file=sys.stderr)
+        return 2
+    except BrokenExecutor:
+        print("error: a process of the report was ended (out of memory?)", file=sys.stderr)
         return 2
     print_tables(Console(), report)
     print(f"report: {plain(str(folder / PAGE))}")

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 Name = Literal["vega", "altair"]
 
 
+@cache
 def begin() -> None:
     """Ask for what needs no records; once."""
-    _vega_ready()
+    _process("vega").submit(_start_vega)
     scripts()
     sources()
-    _altair_ready()
+    _process("altair").submit(_import_altair)
 
 
 @cache
@@ -42,16 +43,6 @@ def scripts() -> Future[str]:
 def sources() -> "Future[Mapping[str, Source]]":
     """What the implementations are, by framework; read once."""
     return _process("altair").submit(_sources)
-
-
-@cache
-def _vega_ready() -> Future[None]:
-    return _process("vega").submit(_start_vega)
-
-
-@cache
-def _altair_ready() -> Future[None]:
-    return _process("altair").submit(_import_altair)
 
 
 def figures(drawable: "Drawable") -> "Future[tuple[Figure, ...]]":
@@ -72,35 +63,7 @@ def resampled(
     Not in a thread: that would ask for the interpreter at every step, and wait 5 ms for it each
     time, while a table is made.
     """
-    return _resampling().submit(_resampled, _packed(arm), _packed(other), seed)
-
-
-@cache
-def _resampling() -> ProcessPoolExecutor:
-    return helpers(min(processors(), MOST))
-
-
-_Packed = tuple[bytes, list[int]]
-"""Numbers of all blocks, and how many each has: hundreds of small arrays take long to hand over."""
-
-
-def _packed(blocks: "Sequence[NDArray[np.float64]]") -> _Packed:
-    return b"".join(block.tobytes() for block in blocks), list(map(len, blocks))
-
-
-def _unpacked(packed: _Packed) -> "list[NDArray[np.float64]]":
-    import numpy as np
-
-    numbers, counts = packed
-    return np.split(np.frombuffer(numbers), np.cumsum(counts[:-1]))
-
-
-def _resampled(arm: _Packed, other: _Packed, seed: int) -> "Replicates":
-    import numpy as np
-
-    from report.bootstrap import resample_log_ratios
-
-    return resample_log_ratios(_unpacked(arm), _unpacked(other), np.random.default_rng(seed))
+    return _resampling().submit(_resampled, arm, other, seed)
 
 
 def _start_vega() -> None:
@@ -113,6 +76,16 @@ def _scripts() -> str:
     from report.scripts import scripts
 
     return scripts()
+
+
+def _resampled(
+    arm: "Sequence[NDArray[np.float64]]", other: "Sequence[NDArray[np.float64]]", seed: int
+) -> "Replicates":
+    import numpy as np
+
+    from report.bootstrap import resample_log_ratios
+
+    return resample_log_ratios(arm, other, np.random.default_rng(seed))
 
 
 def _drawn(specs: Sequence[dict[str, Any]]) -> list[str]:
@@ -140,3 +113,8 @@ def _figures(drawable: "Drawable") -> "tuple[Figure, ...]":
 @cache
 def _process(_name: Name) -> ProcessPoolExecutor:
     return helpers(1)
+
+
+@cache
+def _resampling() -> ProcessPoolExecutor:
+    return helpers(min(processors(), MOST))

@@ -33,10 +33,8 @@ of 60 and 120 blocks it covers as often as it should and is a tenth wider than t
 (``results/reference/coverage.md``). What neighbours have in common, which that one takes to be
 independent, is within a batch and counts."""
 
-_SORTED = 250_000
+_BATCH = 250_000
 """Walsh averages made at once: 2 MB, so that they are sorted where they are, in a cache."""
-_COUNTED = 5_000_000
-"""Averages counted at once: 10 MB, in rows that are long against what a call of NumPy costs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,7 +110,7 @@ def resample_log_ratios(
         medians = theirs.resampled_medians(blocks, generator)
         return _moments(np.log(medians / mine.resampled_medians(blocks, generator)))
 
-    return _replicates(differences, resampled, generator, resamples, _SORTED)
+    return _replicates(differences, resampled, generator, resamples)
 
 
 def resample_differences(
@@ -125,7 +123,7 @@ def resample_differences(
     """
     check_values("differences", differences)
     units = batches(batches(differences, MOST_UNITS), MOST)
-    found = _replicates(units, _counted(units), generator, resamples, _COUNTED)
+    found = _replicates(units, _counted(units), generator, resamples)
     return replace(found, n=len(differences))
 
 
@@ -138,19 +136,15 @@ def _replicates(
     resampled: Callable[[NDArray[np.intp]], _Moments],
     generator: np.random.Generator,
     resamples: int,
-    at_once: int,
 ) -> Replicates:
-    """Draw blocks ``[R, B]``, let ``resampled`` say what becomes of them, and studentise.
-
-    Of so many resamples at once that they have ``at_once`` Walsh averages.
-    """
+    """Draw blocks ``[R, B]``, let ``resampled`` say what becomes of them, and studentise."""
     if resamples < 1:
         raise ValueError(f"resamples is {resamples}, but one is needed at least")
     n = len(differences)
     estimates, spreads = _moments(differences[np.newaxis])
     estimate, spread = float(estimates[0]), float(spreads[0])
     deviations = np.empty(resamples)
-    batch = max(1, at_once // (n * (n + 1) // 2))
+    batch = max(1, _BATCH // (n * (n + 1) // 2))
     for start in range(0, resamples, batch):
         size = min(batch, resamples - start)
         estimates, spreads = resampled(generator.integers(n, size=(size, n)))

@@ -61,13 +61,6 @@ class Covariates:
             raise ValueError(f"steal is {self.steal}, but a share is 1 at most")
 
 
-def suspect(
-    steal: NDArray[np.float64], switches: NDArray[np.float64], busy: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Which of many trials ``discarded`` may find a reason for, ``[N]``; for others it has none."""
-    return (steal > STEAL_LIMIT) | (switches > SWITCHES_LIMIT) | (busy > BUSY_MOST)
-
-
 def discarded(covariates: Covariates) -> str:
     """Why a trial is discarded, as a clause; empty if it is not.
 

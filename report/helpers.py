@@ -6,8 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 MOST = 4
-"""Processes for one thing: each holds what it has imported, and its work, in a fifth of a gigabyte.
-"""
+"""Processes for one thing: each holds what it has imported and a part, in a fifth of a gigabyte."""
 
 
 def processors() -> int:

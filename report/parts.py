@@ -28,6 +28,7 @@ SMALLEST = 2**22
 """Of one where those who read from both ends meet: there everybody waits for who is last."""
 ALONE = 2**27
 """Bytes that are read without help: that takes two seconds, as long as helpers need to start."""
+
 Span = tuple[Path, int, int]
 """A part: the file, and the places in it, in bytes, where it begins and ends."""
 

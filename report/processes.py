@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.records import Regression, Result
 from report import steady
-from report.covariates import Covariates, discarded, suspect
+from report.covariates import Covariates, discarded
 from report.frames import IN_TURNS
 from report.lengths import of_a_length
 from report.load import Run
@@ -175,12 +175,10 @@ def described(run: Run, processes: Processes) -> pd.DataFrame:
     trials["images_per_second"] = trials["batch_size"] / trials["step_seconds"]
     sums = _sums(run)
     trials["busy"] = (sums["cpu"] / sums["wall"]).reindex(trials.index)
-    threads = trials["threads"].to_numpy()
-    seconds = sums["wall"].to_numpy() * threads[sums.index]
-    shares = (sums[name].to_numpy() / seconds for name in ("stolen", "switches", "cpu"))
+    threads = trials["threads"].tolist()
     reasons = {
-        trial: discarded(covariates_of(*row, threads=int(threads[trial])))
-        for trial, *row in sums[suspect(*shares)].itertuples()
+        trial: discarded(covariates_of(*row, threads=threads[trial]))
+        for trial, *row in sums.itertuples()
     }
     trials["discarded"] = [reasons.get(trial, "") for trial in trials.index]
     return trials

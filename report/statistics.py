@@ -106,15 +106,13 @@ def summarise(values: NDArray[np.float64]) -> Summary:
     The median of an even number of values is the mean of the middle two.
     """
     known = values[~np.isnan(values)]
-    count = len(known)
-    if count == 0:
+    if len(known) == 0:
         return Summary(n=0, median=np.nan, low=np.nan, high=np.nan)
-    known.sort()
     return Summary(
-        n=count,
-        median=float(known[(count - 1) // 2] + known[count // 2]) / 2,
-        low=float(known[0]),
-        high=float(known[-1]),
+        n=len(known),
+        median=float(np.median(known)),
+        low=float(known.min()),
+        high=float(known.max()),
     )
 
 

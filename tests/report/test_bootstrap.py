@@ -175,7 +175,7 @@ def test_resamples_are_what_is_drawn(blocks: int, ties: bool) -> None:
 def test_batches_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     differences = rng(3).normal(size=10)
     whole = resample_differences(differences, rng(), 300)
-    monkeypatch.setattr("report.bootstrap._COUNTED", 55 * 7)
+    monkeypatch.setattr("report.bootstrap._BATCH", 55 * 7)
     assert (resample_differences(differences, rng(), 300).deviations == whole.deviations).all()
 
 

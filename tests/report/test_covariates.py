@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from report.covariates import (
@@ -15,7 +15,6 @@ from report.covariates import (
     Covariates,
     discarded,
     judge_calibration,
-    suspect,
 )
 
 unhurried = settings(deadline=None)
@@ -74,14 +73,6 @@ def test_more_stolen_or_more_switches_never_save_a_trial(
         busy=busy,
     )
     assert discarded(after) or not discarded(before)
-
-
-@given(st.floats(0, 1), st.floats(0, 100), st.floats(0, 2))
-@example(STEAL_LIMIT, SWITCHES_LIMIT, BUSY_MOST)
-@example(0.0, SWITCHES_LIMIT + 1, 0.1)
-def test_what_is_discarded_was_suspect(steal: float, switches: float, busy: float) -> None:
-    (suspected,) = suspect(np.array([steal]), np.array([switches]), np.array([busy]))
-    assert suspected or not discarded(Covariates(steal=steal, switches=switches, busy=busy))
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -6,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from bench.records import RECORDS, Record
+from report import beside
 from report.__main__ import main
+from report.helpers import helpers
+from report.write import PAGE
 
 Builder = Callable[..., Record]
 Writer = Callable[..., Path]
@@ -70,6 +74,20 @@ def test_bad_input_is_one_printable_line(
     assert output.err.startswith("error: ")
     assert output.err.removesuffix("\n").isprintable()
     assert not (run / "report.md").exists()
+
+
+def test_a_helper_that_is_killed_is_one_line_and_leaves_nothing(
+    make_record: Builder,
+    write_run: Writer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with helpers(1) as pool:
+        monkeypatch.setattr(beside, "drawn", lambda _specs: pool.submit(os._exit, 1))
+        run = write_run([make_record()])
+        assert main([str(run)]) == 2
+    assert capsys.readouterr().err == "error: a process of the report was ended (out of memory?)\n"
+    assert not (run / PAGE).exists()
 
 
 def test_no_run_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
