@@ -37,6 +37,8 @@ class Round:
     pairs: int
     """Of processes, for each cell: those planned, or fewer if the budget was spent before."""
     cells: tuple[Cell, ...]
+    itself: tuple[Cell, ...]
+    """Those in which the head is measured twice as well, to see how far it is told from itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +63,6 @@ class Comparison:
     """Seconds after which a round ends, if it has as many pairs as an interval needs."""
     threshold: float
     """Share by which a step may take longer, or memory be larger."""
-    sentinel: Cell | None
-    """The cell in which the head is measured twice, to see whether it is told from itself."""
     harness_differs: bool
     """The base has another ``bench``, which was not used."""
     rounds: tuple[Round, ...]

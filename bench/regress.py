@@ -175,12 +175,6 @@ def _write_states(kind: Kind, options: argparse.Namespace, folder: Path, console
     trials = _trials(arms, workloads, options, dataset, device)
     cells = tuple(dict.fromkeys(map(cell_of, trials)))
     sentinel = next((cell for cell in cells if (cell.framework, cell.mode) == BASELINE), cells[0])
-    itself = tuple(
-        replace(trial, label=label)
-        for trial in trials
-        if cell_of(trial) == sentinel
-        for label in ITSELF
-    )
     planned = plan.Plan(
         schema=SCHEMA,
         run="base",
@@ -195,7 +189,8 @@ def _write_states(kind: Kind, options: argparse.Namespace, folder: Path, console
         trials=trials,
     )
     _save_plan(folder, planned)
-    _save_plan(folder, replace(planned, run="head", code=head.code, trials=(*trials, *itself)))
+    both = (*trials, *_against_itself(trials, [sentinel]))
+    _save_plan(folder, replace(planned, run="head", code=head.code, trials=both))
     _save(
         folder,
         Comparison(
@@ -208,9 +203,8 @@ def _write_states(kind: Kind, options: argparse.Namespace, folder: Path, console
             pairs=options.pairs,
             budget=options.budget,
             threshold=options.threshold,
-            sentinel=sentinel,
             harness_differs=kind == "code" and states.harness_differs(base.code.commit or ""),
-            rounds=(Round(first=0, pairs=options.pairs, cells=cells),),
+            rounds=(Round(first=0, pairs=options.pairs, cells=cells, itself=(sentinel,)),),
         ),
     )
 
@@ -264,9 +258,8 @@ def _write_stored(options: argparse.Namespace, folder: Path) -> None:
             pairs=pairs,
             budget=options.budget,
             threshold=options.threshold,
-            sentinel=None,
             harness_differs=states.harness_differs(stored.code.commit or ""),
-            rounds=(Round(first=0, pairs=pairs, cells=cells),),
+            rounds=(Round(first=0, pairs=pairs, cells=cells, itself=()),),
         ),
     )
 
@@ -276,6 +269,13 @@ def _save_plan(folder: Path, planned: plan.Plan) -> None:
     pairs = folder / planned.run / PAIRS
     pairs.mkdir()
     plan.save(pairs, planned)
+
+
+def _against_itself(trials: Iterable[Trial], cells: Sequence[Cell]) -> Iterator[Trial]:
+    """The pairs in which the head meets itself, beside those in which it meets the base."""
+    for trial in trials:
+        if not trial.label and cell_of(trial) in cells:
+            yield from (replace(trial, label=label) for label in ITSELF)
 
 
 def cell_of(trial: Trial) -> Cell:
@@ -338,8 +338,14 @@ def measure(folder: Path, console: Console) -> None:
     comparison = carried_out(comparison)
     if len(comparison.rounds) == 1 and (cells := _to_confirm(folder)):
         report(f"once more, to be sure: {', '.join(map(str, cells))}")
-        second = Round(first=comparison.pairs, pairs=comparison.pairs, cells=cells)
-        sides = {name: _extended(side, comparison, cells) for name, side in sides.items()}
+        second = Round(
+            first=comparison.pairs,
+            pairs=comparison.pairs,
+            cells=cells,
+            # Of what differed when stored records were made it could say nothing.
+            itself=() if comparison.kind == "stored" else cells,
+        )
+        sides = {name: _extended(side, comparison, second) for name, side in sides.items()}
         comparison = replace(comparison, rounds=(*comparison.rounds, second))
         # Last, so that a plan is there for every round that is known of.
         _save(folder, comparison)
@@ -612,14 +618,16 @@ def _to_confirm(folder: Path) -> tuple[Cell, ...]:
 _CELLS = TypeAdapter(list[Cell])
 
 
-def _extended(side: Side, comparison: Comparison, cells: Sequence[Cell]) -> Side:
-    """As many pairs more of some cells. The sentinel stays as it is."""
+def _extended(side: Side, comparison: Comparison, asked: Round) -> Side:
+    """With the trials of one round more."""
     have = {trial.name for trial in side.plan.trials}
-    more = (
+    more = [
         replace(trial, block=trial.block + comparison.pairs, seed=trial.seed + comparison.pairs)
         for trial in side.plan.trials
-        if trial.block < comparison.pairs and not trial.label and cell_of(trial) in cells
-    )
+        if trial.block < comparison.pairs and not trial.label and cell_of(trial) in asked.cells
+    ]
+    if side.plan.run == "head":
+        more.extend(_against_itself(tuple(more), asked.itself))
     trials = (*side.plan.trials, *(trial for trial in more if trial.name not in have))
     planned = replace(side.plan, trials=trials)
     plan.save(side.pairs, planned)

@@ -23,7 +23,7 @@ from bench import files
 from bench.errors import UserError
 from report.console import console_table
 from report.markdown import escaped, rows_of
-from report.regressions import Finding, Judgement, Metric, judge
+from report.regressions import Finding, Judgement, Metric, judge, threshold
 from report.tables.columns import (
     ARM,
     WORKLOAD,
@@ -126,11 +126,16 @@ def sentences(judgement: Judgement) -> Iterator[str]:
                 f"Round {number} has {asked.pairs} of {comparison.pairs} pairs: after "
                 f"{comparison.budget / 60:g} minutes none was begun any more (--budget)."
             )
-    resolution = judgement.resolution
-    if resolution is not None:
+    yield f"The threshold of time is {comparison.threshold:.1%}."
+    for sentinel in judgement.sentinels:
         yield (
-            f"Head against head: told apart to {resolution:.1%}, so that the threshold of time is "
-            f"{judgement.threshold:.1%}."
+            f"Round {sentinel.round}, {sentinel.cell} against itself: "
+            + (
+                f"{sentinel.pairs} pairs are left, too few."
+                if sentinel.resolution is None
+                else f"told apart to {sentinel.resolution:.1%}; its threshold there is "
+                f"{threshold(comparison, sentinel):.1%}."
+            )
         )
     if judgement.void:
         yield f"Nothing can be said about time: {judgement.void}."
@@ -224,8 +229,18 @@ def summary(judgement: Judgement) -> dict[str, Any]:
         "kind": comparison.kind,
         "pairs": comparison.pairs,
         "rounds": len(comparison.rounds),
-        "threshold": judgement.threshold,
-        "resolution": judgement.resolution,
+        "threshold": comparison.threshold,
+        "sentinels": [
+            {
+                **asdict(sentinel.cell),
+                "round": sentinel.round,
+                "pairs": sentinel.pairs,
+                "resolution": sentinel.resolution,
+                "threshold": threshold(comparison, sentinel),
+                "apart": sentinel.apart,
+            }
+            for sentinel in judgement.sentinels
+        ],
         "void": judgement.void,
         "findings": [
             {name: as_json(value) for name, value in _row(finding).items()}

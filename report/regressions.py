@@ -1,13 +1,14 @@
 """Did something become worse between two states? Judgements of what ``bench.regress`` measured.
 
 A cell is worse only where the whole interval, corrected for how many cells there are (Holm), lies
-beyond the threshold, in two rounds of pairs that are judged each on its own. The threshold is never
-finer than twice what the run makes of a state against itself.
+beyond the threshold, in two rounds of pairs that are judged each on its own. In the second every
+cell meets itself, too: its threshold is never finer than twice what that interval spans.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import exp, log1p
+from itertools import chain
+from math import exp, expm1, log1p
 from pathlib import Path
 from typing import Literal
 
@@ -76,17 +77,35 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sentinel:
+    """What a round made of the head against itself, in one cell."""
+
+    cell: Cell
+    round: int
+    """From 1."""
+    pairs: int
+    """Of processes, that are left."""
+    half_width: float | None
+    """Of the interval of log(head / head) at 95%; None where too few pairs are left for one."""
+    apart: bool
+    """The head was told from itself."""
+
+    @property
+    def resolution(self) -> float | None:
+        """Share to which the head was told from itself."""
+        return None if self.half_width is None else exp(self.half_width) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """All of a comparison."""
 
     comparison: Comparison
     findings: tuple[Finding, ...]
-    resolution: float | None
-    """Half width of the head's interval against itself, as a share; None without a sentinel."""
-    threshold: float
-    """That held for time per step, as a share."""
+    sentinels: tuple[Sentinel, ...]
+    """Of all rounds."""
     void: str
-    """Why no time can be believed, as a clause; empty if they can."""
+    """Why no time of the first round can be believed, as a clause; empty if they can."""
     to_confirm: tuple[Cell, ...]
     """Cells that were worse in the only round there is."""
 
@@ -114,19 +133,14 @@ def judge(folder: Path) -> Judgement:
     comparison = load(folder)
     base = _side(load_run(folder / comparison.base_run), 0)
     head = _side(load_run(folder / comparison.head_run), len(base.trials))
-    sentinel = _sentinel(comparison, head)
-    limit, resolution, void = log1p(comparison.threshold), None, ""
-    if sentinel is not None:
-        itself = _deciding(sentinel)
-        limit = max(limit, 2 * itself.interval().half_width)
-        resolution = exp(itself.interval().half_width) - 1
-        if itself.interval(SENTINEL_CONFIDENCE).excludes(0.0):
-            void = "the run tells the head from itself"
-    rounds = [
-        _round(comparison, place, base, head, limit, void)
-        for place in range(len(comparison.rounds))
+    sentinels = [
+        [_sentinel(head, cell, place, asked) for cell in asked.itself]
+        for place, asked in enumerate(comparison.rounds, start=1)
     ]
-    first, *second = rounds
+    first, *second = (
+        _round(comparison, asked, base, head, of)
+        for asked, of in zip(comparison.rounds, sentinels, strict=True)
+    )
     findings = [
         *_unproven(folder / comparison.head_run, comparison),
         *(_final(found, second[0] if second else None) for found in first.values()),
@@ -137,9 +151,8 @@ def judge(folder: Path) -> Judgement:
     return Judgement(
         comparison=comparison,
         findings=tuple(findings),
-        resolution=resolution,
-        threshold=exp(limit) - 1,
-        void=void,
+        sentinels=tuple(chain.from_iterable(sentinels)),
+        void=_void(sentinels[0]),
         to_confirm=()
         if second
         else tuple(dict.fromkeys(f.cell for f in first.values() if f.outcome == "worse")),
@@ -209,13 +222,30 @@ def _contrast(base: _Side, head: _Side, mine: pd.DataFrame, other: pd.DataFrame)
     return pair(first, second, {**base.processes, **head.processes})
 
 
-def _sentinel(comparison: Comparison, head: _Side) -> Contrast | None:
-    if comparison.sentinel is None:
-        return None
-    first = comparison.rounds[0]
-    once, again = (_in_round(_of(head, comparison.sentinel, label), first) for label in ITSELF)
-    found = _contrast(head, head, once, again)
-    return found if found and len(found.wall.differences) >= EXACT_FROM else None
+def _sentinel(head: _Side, cell: Cell, number: int, asked: Round) -> Sentinel:
+    once, again = (_in_round(_of(head, cell, label), asked) for label in ITSELF)
+    contrast = _contrast(head, head, once, again)
+    pairs = 0 if contrast is None else len(contrast.wall.differences)
+    found = Sentinel(cell=cell, round=number, pairs=pairs, half_width=None, apart=False)
+    if contrast is None or pairs < EXACT_FROM:
+        return found
+    measure = _deciding(contrast)
+    return replace(
+        found,
+        half_width=measure.interval().half_width,
+        apart=measure.interval(SENTINEL_CONFIDENCE).excludes(0.0),
+    )
+
+
+def _void(sentinels: Sequence[Sentinel]) -> str:
+    """Why no time of a round can be believed."""
+    return "the run tells the head from itself" if any(of.apart for of in sentinels) else ""
+
+
+def threshold(comparison: Comparison, sentinel: Sentinel) -> float | None:
+    """Share beyond which a step of the sentinel's cell is slower; None where it is not known."""
+    width = sentinel.half_width
+    return None if width is None else max(comparison.threshold, expm1(2 * width))
 
 
 def _deciding(contrast: Contrast) -> Measure:
@@ -229,10 +259,21 @@ Key = tuple[Cell, Metric]
 
 
 def _round(
-    comparison: Comparison, place: int, base: _Side, head: _Side, limit: float, void: str
+    comparison: Comparison,
+    asked: Round,
+    base: _Side,
+    head: _Side,
+    sentinels: Sequence[Sentinel],
 ) -> dict[Key, Finding]:
     """Judge one round by itself, each metric as a family of its own."""
-    asked = comparison.rounds[place]
+    limits = dict.fromkeys(asked.cells, log1p(comparison.threshold))
+    void = dict.fromkeys(asked.cells, _void(sentinels))
+    for of in sentinels:
+        share = threshold(comparison, of)
+        if share is not None:
+            limits[of.cell] = log1p(share)
+        else:
+            void[of.cell] = f"of it against itself {_too_few(of.pairs)}"
     pairs = {
         cell: (
             _theirs(comparison, asked, base, cell),
@@ -247,7 +288,7 @@ def _round(
         if (contrast := _contrast(base, head, theirs, ours))
     }
     times = {cell: _deciding(contrast).differences for cell, contrast in contrasts.items()}
-    for cell, verdict in _family(times, limit).items():
+    for cell, verdict in _family(times, limits).items():
         theirs, ours = pairs[cell]
         found[cell, "time per step"] = _timed(
             cell,
@@ -255,7 +296,7 @@ def _round(
             contrasts[cell],
             _median(theirs, "step_seconds"),
             _median(ours, "step_seconds"),
-            void,
+            void[cell],
         )
     for cell in asked.cells:
         if cell not in contrasts and len(pairs[cell][1]):
@@ -265,10 +306,10 @@ def _round(
                 outcome="undecided",
                 reason="no pair of processes is left",
             )
-    for metric, (column, limit_of, effect) in MEASURED.items():
+    for metric, (column, limit, effect) in MEASURED.items():
         values = {cell: _paired(*of, column) for cell, of in pairs.items()}
         family = {cell: effect(*of) for cell, of in values.items() if len(of[0])}
-        for cell, verdict in _family(family, limit_of).items():
+        for cell, verdict in _family(family, dict.fromkeys(family, limit)).items():
             found[cell, metric] = Finding(
                 cell=cell,
                 metric=metric,
@@ -322,18 +363,25 @@ class _Verdict:
     effect: Interval
 
 
-def _family(differences: Mapping[Cell, Floats], limit: float) -> dict[Cell, _Verdict]:
+def _family(
+    differences: Mapping[Cell, Floats], limits: Mapping[Cell, float]
+) -> dict[Cell, _Verdict]:
     """Judge differences, each ``[B]``, that say the same of several cells; positive is worse."""
     if not differences:
         return {}
-    rows = list(differences.values())
     beyond = holm_confidences(
-        np.array([p_beyond(row, paired_interval(row).estimate, limit) for row in rows]), LEVEL
+        np.array(
+            [
+                p_beyond(row, paired_interval(row).estimate, limits[cell])
+                for cell, row in differences.items()
+            ]
+        ),
+        LEVEL,
     )
-    apart = holm_confidences(np.array([paired_p(row) for row in rows]), LEVEL)
+    apart = holm_confidences(np.array([paired_p(row) for row in differences.values()]), LEVEL)
     return {
-        cell: _one(row, limit, float(far), float(any_))
-        for cell, row, far, any_ in zip(differences, rows, beyond, apart, strict=True)
+        cell: _one(row, limits[cell], float(far), float(any_))
+        for (cell, row), far, any_ in zip(differences.items(), beyond, apart, strict=True)
     }
 
 
@@ -342,7 +390,7 @@ def _one(row: Floats, limit: float, beyond: float, apart: float) -> _Verdict:
     outcome: Outcome = "no difference"
     reason = "no difference is shown"
     if len(row) < EXACT_FROM:
-        outcome, reason = "undecided", f"{len(row)} pairs are left, and {EXACT_FROM} are needed"
+        outcome, reason = "undecided", _too_few(len(row))
     elif paired_interval(row, beyond).low > limit:
         outcome, reason = "worse", "the whole interval lies beyond the threshold"
     elif effect.half_width > limit:
@@ -354,6 +402,10 @@ def _one(row: Floats, limit: float, beyond: float, apart: float) -> _Verdict:
         outcome = "better"
         reason = "the whole interval lies beyond the threshold" if certain else "a difference"
     return _Verdict(outcome=outcome, reason=reason, effect=effect)
+
+
+def _too_few(pairs: int) -> str:
+    return f"{pairs} pairs are left, and {EXACT_FROM} are needed"
 
 
 def _timed(

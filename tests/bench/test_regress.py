@@ -334,3 +334,10 @@ def test_what_is_planted_is_found_twice_before_it_is_a_failure(tmp_path: Path) -
     ]
     assert {record["certificate"]["failure"] for record in records} == {""}
     assert len(records) == 16
+    # In both rounds the head met itself as well.
+    itself = Counter(
+        (trial["label"], trial["block"] >= 9)
+        for line in (project / "results/first/head/pairs" / RECORDS).read_text().splitlines()
+        if (trial := json.loads(line)["trial"])["label"]
+    )
+    assert itself == {(label, late): 8 for label in ITSELF for late in (False, True)}

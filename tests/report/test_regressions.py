@@ -13,7 +13,7 @@ from bench.comparison import COMPARISON, ITSELF, Cell, Comparison, Kind, Round
 from bench.contract import TWIN
 from bench.records import SCHEMA, Chunk, Record, Regression, append_record
 from report.regress import JUNIT, PAGE, SUMMARY, main
-from report.regressions import Finding, Judgement, judge
+from report.regressions import Finding, Judgement, judge, threshold
 from tests.report.conftest import blocks_of
 
 PAIRS = 12
@@ -90,12 +90,15 @@ def compared(
     *,
     again: Sequence[Cell] = (),
     threshold: float = 0.10,
-    sentinel: Cell | None = None,
+    itself: tuple[Sequence[Cell], Sequence[Cell]] = ((), ()),
     kind: Kind = "code",
     pairs: int = PAIRS,
 ) -> Path:
-    rounds = [Round(first=0, pairs=pairs, cells=CELLS)]
-    rounds += [Round(first=PAIRS, pairs=PAIRS, cells=tuple(again))] if again else []
+    """A comparison of records, with a second round of the cells ``again``; ``itself`` by round."""
+    first, second = map(tuple, itself)
+    rounds = [Round(first=0, pairs=pairs, cells=CELLS, itself=first)]
+    if again:
+        rounds.append(Round(first=PAIRS, pairs=PAIRS, cells=tuple(again), itself=second))
     for name, records in (("base", base), ("head", head)):
         run = folder / name / "pairs"
         run.mkdir(parents=True)
@@ -111,7 +114,6 @@ def compared(
         pairs=PAIRS,
         budget=90.0,
         threshold=threshold,
-        sentinel=sentinel,
         harness_differs=False,
         rounds=tuple(rounds),
     )
@@ -187,19 +189,77 @@ def test_noise_is_undecided_and_never_a_failure(tmp_path: Path) -> None:
 
 def test_a_run_that_tells_a_state_from_itself_says_nothing_of_time(tmp_path: Path) -> None:
     head = side({"jax jit": 1.5}, seed=100, twin=0.12)
-    judgement = judge(compared(tmp_path, side(), head, sentinel=PYTORCH))
+    judgement = judge(compared(tmp_path, side(), head, itself=([PYTORCH], [])))
     assert judgement.status == "undecided"
     assert not judgement.to_confirm
     assert {f.outcome for f in found(judgement).values()} == {"undecided"}
     assert {f.outcome for f in found(judgement, "host memory").values()} == {"no difference"}
 
 
-def test_the_threshold_is_never_finer_than_the_run_can_tell(tmp_path: Path) -> None:
-    head = side({"jax jit": 1.15}, seed=100, twin=0.1, noise=0.15)
-    judgement = judge(compared(tmp_path, side(), head, sentinel=PYTORCH, threshold=0.01))
-    assert judgement.resolution is not None
-    assert judgement.threshold > 2 * judgement.resolution
-    assert judgement.threshold > 0.05
+def only(records: Sequence[Record], framework: str = "pytorch") -> list[Record]:
+    return [record for record in records if record.trial.framework == framework]
+
+
+SLOWER = {"pytorch eager": 1.15}
+
+
+def confirmed(folder: Path, second: Sequence[Record], **options: Any) -> Judgement:
+    """PyTorch slower by 15% against a threshold of 5%, and ``second``, what was measured again."""
+    head = [*side(SLOWER, seed=100), *second]
+    base = side() + side(first=PAIRS)
+    options = {"itself": ([], [PYTORCH])} | options
+    return judge(compared(folder, base, head, again=[PYTORCH], threshold=0.05, **options))
+
+
+def test_no_cell_fails_by_a_threshold_finer_than_what_it_is_told_from_itself_to(
+    tmp_path: Path,
+) -> None:
+    again = only(side(SLOWER, first=PAIRS, seed=200))
+    quiet = [r for r in side(first=PAIRS, seed=300, twin=0.1) if r.trial.label]
+    noisy = [r for r in side(first=PAIRS, seed=300, twin=0.1, noise=0.15) if r.trial.label]
+    judgement = confirmed(tmp_path / "quiet", again + quiet)
+    (sentinel,) = judgement.sentinels
+    assert (sentinel.cell, sentinel.round, sentinel.pairs) == (PYTORCH, 2, PAIRS)
+    assert threshold(judgement.comparison, sentinel) == 0.05
+    assert judgement.status == "failed"
+
+    judgement = confirmed(tmp_path / "noisy", again + noisy)
+    (sentinel,) = judgement.sentinels
+    limit = threshold(judgement.comparison, sentinel)
+    assert limit is not None
+    assert sentinel.resolution is not None
+    assert limit > 2 * sentinel.resolution > 0.15
+    assert found(judgement)[PYTORCH].outcome == "not confirmed"
+
+
+@pytest.mark.parametrize(("twin", "blocks"), [(0.12, PAIRS), (0.1, 5)])
+def test_what_cannot_be_told_from_itself_is_not_confirmed(
+    tmp_path: Path, twin: float, blocks: int
+) -> None:
+    """Or is told from itself: the head that once takes 20% longer than the same head again."""
+    second = [
+        record
+        for record in only(side(SLOWER, first=PAIRS, seed=200))
+        + [r for r in side(first=PAIRS, seed=300, twin=twin) if r.trial.label]
+        if not record.trial.label or record.trial.block < PAIRS + blocks
+    ]
+    judgement = confirmed(tmp_path, second)
+    finding = found(judgement)[PYTORCH]
+    assert finding.outcome == "not confirmed"
+    assert finding.reason.endswith("in a second round: undecided")
+    assert judgement.status == "passed"
+
+
+def test_a_cell_that_is_told_from_itself_badly_blinds_no_other(tmp_path: Path) -> None:
+    slower = {"jax jit": 1.2}
+    noisy = only(side(seed=100, twin=0.1, noise=0.3))
+    quiet = [r for r in side(slower, seed=200) if r.trial.framework != "pytorch"]
+    judgement = judge(compared(tmp_path, side(), noisy + quiet, itself=([PYTORCH], [])))
+    (sentinel,) = judgement.sentinels
+    limit = threshold(judgement.comparison, sentinel)
+    assert limit is not None
+    assert limit > 0.2
+    assert judgement.to_confirm == (CELLS[1],)
 
 
 def test_a_difference_too_small_to_be_felt_is_no_failure(tmp_path: Path) -> None:
@@ -326,10 +386,22 @@ def test_it_is_written_for_people_programs_and_whatever_shows_tests(
 ) -> None:
     slower = {"pytorch eager": 1.3}
     head = side(slower, seed=100, twin=0.13) + side(slower, first=PAIRS, seed=200)
-    folder = compared(tmp_path, side() + side(first=PAIRS), head, again=[PYTORCH], sentinel=PYTORCH)
+    folder = compared(
+        *(tmp_path, side() + side(first=PAIRS), head),
+        again=[PYTORCH],
+        itself=([PYTORCH], [PYTORCH]),
+    )
+    assert main([str(folder)]) == 0
+    said = "Round 2, listing1 pytorch eager against itself: 0 pairs are left, too few."
+    assert said in " ".join(capsys.readouterr().out.split())
+    more = (r for r in side(first=PAIRS, seed=300, twin=0.1) if r.trial.label)
+    for record in more:
+        append_record(folder / "head" / "pairs", record)
     assert main([str(folder)]) == 1
     printed = " ".join(capsys.readouterr().out.split())
     assert "failed, because of listing1 pytorch eager (time per step)" in printed
+    for number in (1, 2):
+        assert f"Round {number}, listing1 pytorch eager against itself: told apart to " in printed
     page = (folder / PAGE).read_text()
     assert page.startswith("# Regressions: failed\n")
     (row,) = (line for line in page.splitlines() if "pytorch (eager) | time per step" in line)
@@ -337,6 +409,9 @@ def test_it_is_written_for_people_programs_and_whatever_shows_tests(
     summary = json.loads((folder / SUMMARY).read_text())
     assert summary["status"] == "failed"
     assert {row["outcome"] for row in summary["findings"]} == {"worse", "no difference"}
+    assert [(of["round"], of["pairs"], of["apart"]) for of in summary["sentinels"]] == [
+        *((1, PAIRS, False), (2, PAIRS, False))
+    ]
     cases = junit_cases(folder)
     assert len(cases) == len(summary["findings"])
     (name,) = (name for name, results in cases.items() if results)
