@@ -38,17 +38,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             from report.console import print_tables
             from report.load import load_begun
+            from report.overview import arrange
             from report.write import PAGE, write_report
 
             run = load_begun(options.runs, begun)
-        report = write_report(run, folder)
+        report = arrange(run)
+        console = Console()
+        # While the figures are drawn; shown when the report is there, also to who stops reading.
+        with console.capture() as shown:
+            print_tables(console, report)
+        write_report(report, folder)
     except UserError as error:
         print(f"error: {plain(str(error))}", file=sys.stderr)
         return 2
     except BrokenExecutor:
         print("error: a process of the report was ended (out of memory?)", file=sys.stderr)
         return 2
-    print_tables(Console(), report)
+    print(shown.get(), end="")
     print(f"report: {plain(str(folder / PAGE))}")
     return 0
 

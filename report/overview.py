@@ -124,6 +124,7 @@ class Report:
 
 def arrange(run: Run) -> Report:
     """Part the records into sections, make their tables, and have these drawn."""
+    beside.begin()
     sections = build_sections(run)
     drawing = tuple(beside.figures(drawable(section)) for section in sections)
     return Report(run=run, sections=sections, drawing=drawing)

@@ -14,8 +14,7 @@ from bench.errors import UserError
 from report import beside, html, markdown
 from report.figure import KINDS
 from report.language import Catalogue
-from report.load import Run
-from report.overview import FIGURES, TABLES, Report, arrange, csv_of
+from report.overview import FIGURES, TABLES, Report, csv_of
 from report.sections import TABLE_KEYS, Section
 from report.tables import claims
 from report.tables.columns import Table, as_json
@@ -25,13 +24,11 @@ PAGE = "index.html"
 SUMMARY = "summary.json"
 
 
-def write_report(run: Run, folder: Path) -> Report:
-    """Write a report of a run into ``folder``, replacing older ones.
+def write_report(report: Report, folder: Path) -> None:
+    """Write a report into ``folder``, replacing older ones.
 
     Every file is whole at any time. Raises ``UserError`` when the folder cannot be written to.
     """
-    beside.begin()
-    report = arrange(run)
     tables = {
         csv_of(number, table): _csv(section, table)
         for number, section in enumerate(report.sections, start=1)
@@ -61,7 +58,6 @@ def write_report(run: Run, folder: Path) -> Report:
                 path.unlink()
     except OSError as error:
         raise UserError(f"{folder}: cannot write the report ({error.strerror})") from None
-    return report
 
 
 _OURS = re.compile(

@@ -11,6 +11,7 @@ import pytest
 from bench.records import RECORDS
 from report import calibration
 from report.load import load_runs
+from report.overview import arrange
 from report.write import REPORT, write_report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,7 +62,7 @@ def test_the_committed_report_comes_from_the_committed_records(
     for run in runs:
         run.mkdir(parents=True)
         shutil.copy(reference / run.name / RECORDS, run)
-    write_report(load_runs(runs), made)
+    write_report(arrange(load_runs(runs)), made)
     names = {path.relative_to(made) for path in made.rglob("*.*")}
     assert names == {path.relative_to(reference) for path in reference.rglob("*.*")}
     for name in names:

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from bench.records import Record
 from report import history
 from report.load import load_run
+from report.overview import arrange
 from report.write import PAGE, write_report
 
 Writer = Callable[..., Path]
@@ -63,7 +64,7 @@ def opened(
 ) -> Opener:
     """Opens the page of 24 records."""
     folder = write_run(full_records)
-    write_report(load_run(folder), folder)
+    write_report(arrange(load_run(folder)), folder)
     return lambda width=1280, scheme="light": opener(folder / PAGE, width, scheme)
 
 
@@ -158,7 +159,7 @@ def test_without_scripts_the_numbers_are_still_there(
     browser: Browser, full_records: list[Record], write_run: Writer
 ) -> None:
     folder = write_run(full_records)
-    write_report(load_run(folder), folder)
+    write_report(arrange(load_run(folder)), folder)
     context = browser.new_context(java_script_enabled=False, offline=True)
     page = context.new_page()
     page.goto((folder / PAGE).as_uri())

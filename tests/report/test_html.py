@@ -10,7 +10,7 @@ from bench.records import Record
 from report import html, overview
 from report.load import load_run
 from report.mistakes import MISTAKES
-from report.overview import FIGURES
+from report.overview import FIGURES, arrange
 from report.write import PAGE, SUMMARY, write_report
 
 Builder = Callable[..., Record]
@@ -48,7 +48,7 @@ class Outline(HTMLParser):
 
 
 def outline(folder: Path) -> Outline:
-    write_report(load_run(folder), folder)
+    write_report(arrange(load_run(folder)), folder)
     return Outline((folder / PAGE).read_text(encoding="utf-8"))
 
 
@@ -213,7 +213,7 @@ def test_of_many_warnings_the_page_says_how_many_there_are(
 
 def test_the_summary_is_for_programs(full_records: list[Record], write_run: Writer) -> None:
     folder = write_run(full_records)
-    write_report(load_run(folder), folder)
+    write_report(arrange(load_run(folder)), folder)
     summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     (section,) = summary["sections"]
     assert section["identity"]["dataset"] == "cifar10"
@@ -231,7 +231,7 @@ def test_figures_of_earlier_reports_go_and_others_stay(
     old, own = folder / FIGURES / "7-ratios-gone.svg", folder / FIGURES / "mine.svg"
     for path in (old, own):
         path.write_text("<svg/>", encoding="utf-8")
-    write_report(load_run(folder), folder)
+    write_report(arrange(load_run(folder)), folder)
     assert not old.exists()
     assert own.exists()
     named = re.findall(r"\((figures/[^)]+)\)", (folder / "report.md").read_text(encoding="utf-8"))

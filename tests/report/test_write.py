@@ -13,7 +13,7 @@ from bench.records import RECORDS, Record
 from report.__main__ import main
 from report.console import print_tables
 from report.load import load_run
-from report.overview import FIGURES, TABLES
+from report.overview import FIGURES, TABLES, arrange
 from report.sections import TABLE_KEYS
 from report.write import PAGE, REPORT, SUMMARY, write_report
 
@@ -22,14 +22,14 @@ Writer = Callable[..., Path]
 
 
 def page(folder: Path) -> str:
-    write_report(load_run(folder), folder)
+    write_report(arrange(load_run(folder)), folder)
     return (folder / "report.md").read_text(encoding="utf-8")
 
 
 def printed(folder: Path, width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
     with console.capture() as capture:
-        print_tables(console, write_report(load_run(folder), folder))
+        print_tables(console, arrange(load_run(folder)))
     return capture.get()
 
 
@@ -98,7 +98,7 @@ def test_the_terminal_shows_other_scenarios_and_intervals(
 
 def test_csv_files_hold_full_precision(full_records: list[Record], write_run: Writer) -> None:
     run = write_run(full_records)
-    write_report(load_run(run), run)
+    write_report(arrange(load_run(run)), run)
     assert {path.name for path in (run / "tables").iterdir()} == {
         f"1-{key}.csv" for key in TABLE_KEYS
     }
@@ -208,7 +208,7 @@ def test_no_text_is_a_formula_of_a_spreadsheet(
     make_record: Builder, write_run: Writer, start: str
 ) -> None:
     run = write_run([make_record(status="error", message=f"{start}1+1")])
-    write_report(load_run(run), run)
+    write_report(arrange(load_run(run)), run)
     rows = pd.read_csv(run / "tables" / "1-unfinished.csv")
     assert rows["message"].tolist() == [f"'{start}1+1"]
 
@@ -246,7 +246,7 @@ def test_rebuilding_changes_nothing_and_leaves_nothing(
     assert page(run) == first
     lines = (run / RECORDS).read_bytes().splitlines(keepends=True)
     (run / RECORDS).write_bytes(lines[0])
-    write_report(load_run(run), run)
+    write_report(arrange(load_run(run)), run)
     names = {path.name for path in (run / "tables").iterdir()}
     assert "mine.csv" in names
     assert "1-comparison.csv" in names
@@ -275,7 +275,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(UserError, match="cannot write the report"):
-        write_report(load_run(run), run)
+        write_report(arrange(load_run(run)), run)
     assert (run / "report.md").read_text(encoding="utf-8") == before
     assert not list(run.rglob(".*"))
 
@@ -284,4 +284,4 @@ def test_a_folder_that_cannot_be_written(make_record: Builder, write_run: Writer
     run = write_run([make_record()])
     (run / "tables").touch()
     with pytest.raises(UserError, match="cannot write the report"):
-        write_report(load_run(run), run)
+        write_report(arrange(load_run(run)), run)
