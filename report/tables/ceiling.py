@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from bench.contract import work
-from report.tables.columns import Cell, Column, Table, digits, text
+from report.tables.columns import EVIDENCE, Cell, Column, Table, digits, named, text
 
 KEY = "ceiling"
 
@@ -34,6 +34,7 @@ _COLUMNS = (
         )
         for kernel in _KERNELS
     ),
+    EVIDENCE,
 )
 
 
@@ -44,6 +45,12 @@ def _rates(compared: pd.DataFrame) -> pd.DataFrame:
     if len(compared) == 0:
         return least.astype("float64")
     return pd.Series(work(compared["device"].iloc[0])) / least
+
+
+def _fastest(trials: pd.DataFrame) -> str | None:
+    """The records that the rates of a framework are from."""
+    places = [int(trials[f"{kernel}_seconds"].argmin()) for kernel in _KERNELS]
+    return named(trials["record"].iloc[places])
 
 
 def best(compared: pd.DataFrame) -> float:
@@ -57,4 +64,6 @@ def table(compared: pd.DataFrame) -> Table:
     rates = _rates(compared)
     for kernel in _KERNELS:
         rates[f"{kernel}_best"] = rates[kernel] == rates[kernel].max()
+    own = (compared[compared["framework"] == framework] for framework in rates.index)
+    rates["records"] = pd.Series(map(_fastest, own), index=rates.index, dtype="str")
     return Table(key=KEY, title="Ceiling", columns=_COLUMNS, rows=rates.reset_index())

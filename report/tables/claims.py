@@ -7,7 +7,19 @@ import pandas as pd
 
 from report.claims import CLAIMS
 from report.material import Material
-from report.tables.columns import Column, Table, digits, frame, judged, limits, ratio, spread, text
+from report.tables.columns import (
+    EVIDENCE,
+    Column,
+    Table,
+    digits,
+    frame,
+    judged,
+    limits,
+    named,
+    ratio,
+    spread,
+    text,
+)
 from report.verdicts import RULE, Claim, Finding, whole
 
 KEY = "verdicts"
@@ -66,14 +78,7 @@ _CONDITIONS = (
         meaning="what more blocks of these two arms would take, nine times of ten; none where as "
         "many as should do did not",
     ),
-    Column(
-        keys=("records",),
-        title="records",
-        show=text,
-        holds="records",
-        meaning="the evidence: lines of records.jsonl, after the number of the run where there are "
-        "several",
-    ),
+    EVIDENCE,
 )
 
 
@@ -131,5 +136,5 @@ def _rows(
             "provisional": of.provisional and of.decided,
             "reason": of.reason,
             "minutes": np.nan if of.minutes is None else of.minutes,
-            "records": " ".join(records[list(of.trials)]) or None,
+            "records": named(records[list(of.trials)]),
         }

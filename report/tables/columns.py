@@ -1,6 +1,6 @@
 """Tables as data: columns that know how they are shown, and the formats they share."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite, isinf, isnan
 from typing import Literal, cast
@@ -188,6 +188,20 @@ ARM = Column(
     title="framework (mode)",
     show=lambda framework, mode: (framework, mode),
 )
+EVIDENCE = Column(
+    keys=("records",),
+    title="records",
+    show=text,
+    holds="records",
+    meaning="the evidence: lines of records.jsonl, after the number of the run where there are "
+    "several",
+)
+"""Its cells are what ``named`` makes."""
+
+
+def named(records: Iterable[str]) -> str | None:
+    """Records by their names, each once; None where there are none."""
+    return " ".join(dict.fromkeys(records)) or None
 
 
 def summaries(frame: pd.DataFrame, by: Sequence[str], columns: Sequence[Column]) -> pd.DataFrame:

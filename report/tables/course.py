@@ -60,9 +60,14 @@ def environment(ok: pd.DataFrame) -> Table:
             show=lambda commit, dirty: (text(commit)[0][:12], "with changes" if dirty else ""),
         ),
         Column(keys=("trials",), title="trials", show=text),
+        Column(keys=("record",), title="first record", show=text, holds="records"),
     )
-    by = [key for column in columns[:-1] for key in column.keys]
-    rows = ok.groupby(by, dropna=False, sort=True).size().reset_index(name="trials")
+    by = [key for column in columns[:-2] for key in column.keys]
+    rows = (
+        ok.groupby(by, dropna=False, sort=True)["record"]
+        .agg(trials="size", record="first")
+        .reset_index()
+    )
     return Table(
         key=ENVIRONMENT_KEY, title="Environment", columns=columns, rows=rows, page_only=True
     )

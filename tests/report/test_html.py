@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from report import html, overview
 from report.load import load_run
 from report.mistakes import MISTAKES
 from report.overview import FIGURES, arrange
+from report.sections import TABLE_KEYS
 from report.write import PAGE, SUMMARY, write_report
 
 Builder = Callable[..., Record]
@@ -26,8 +28,12 @@ class Outline(HTMLParser):
         self.ids: list[str] = []
         self.links: list[str] = []
         self.sources: list[str] = []
+        self.rows: dict[str, list[bool]] = {}
+        """By table, whether a row leads anywhere."""
         self.shown = ""
         self._inside = ""
+        self._rows: list[bool] = []
+        self._heads = False
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -38,9 +44,21 @@ class Outline(HTMLParser):
             self.ids.append(str(given["id"]))
         if tag == "a":
             self.links.append(str(given["href"]))
+            if self._rows:
+                self._rows[-1] = True
+        if tag == "table":
+            self._rows = self.rows.setdefault(str(given["id"]), [])
+            self._heads = True
+        if tag == "tr" and not self._heads:
+            self._rows.append(False)
+        self._heads &= tag != "tbody"
         self.sources += [str(given[name]) for name in ("src", "data", "srcset") if name in given]
         if tag == "link":
             self.sources.append(str(given["href"]))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "table":
+            self._rows = []
 
     def handle_data(self, data: str) -> None:
         if self._inside not in {"script", "style"}:
@@ -74,6 +92,25 @@ def test_every_link_leads_somewhere_and_every_name_is_unique(
     assert set(inner) <= set(found.ids)
     # Each record is there to be linked to.
     assert {f"record-{line}" for line in range(1, 25)} <= set(found.ids)
+
+
+def test_every_row_of_what_was_measured_leads_to_its_records(
+    full_records: list[Record], write_run: Writer
+) -> None:
+    broken = replace(
+        full_records[0],
+        position=len(full_records),
+        status="error",
+        message="no",
+        certificate=None,
+        measurement=None,
+    )
+    found = outline(write_run([*full_records, broken]))
+    # What is said of the implementations' source, and of package indexes, is not from records.
+    measured = {f"{key}-1" for key in TABLE_KEYS} - {"source-1", "platforms-1"}
+    tables = {key: rows for key, rows in found.rows.items() if key in measured}
+    assert {"comparison-1", "ceiling-1", "environment-1", "unfinished-1"} < set(tables)
+    assert {key for key, rows in tables.items() if not all(rows)} == set()
 
 
 def test_what_comes_from_outside_is_text(make_record: Builder, write_run: Writer) -> None:

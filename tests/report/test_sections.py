@@ -274,8 +274,9 @@ def test_the_environment_has_a_row_for_each_arm(
             "libraries": "oneDNN 3.7",
             "commit": "0123456789ab",
             "trials": trials,
+            "first record": record,
         }
-        for mode, trials in (("compile", "1"), ("eager", "2"))
+        for mode, trials, record in (("compile", "1", "3"), ("eager", "2", "1"))
     ]
 
 
@@ -451,6 +452,7 @@ def test_the_ceiling_is_the_most_that_any_framework_reached(
     assert pytorch["conv"] == done["conv"] / 0.01
     assert (pytorch["matmul_best"], jax["matmul_best"]) == (True, False)
     assert (pytorch["copy_best"], jax["copy_best"]) == (False, True)
+    assert (pytorch["records"], jax["records"]) == ("2 1", "3")
     assert [row["copy"] for row in shown(section["ceiling"])] == ["6.71 (best)", "1.34"]
     best = max(done["matmul"], done["conv"]) / 0.01
     shares = section["comparison"].rows["ceiling_share"].tolist()
