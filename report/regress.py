@@ -128,15 +128,13 @@ def sentences(judgement: Judgement) -> Iterator[str]:
             )
     yield f"The threshold of time is {comparison.threshold:.1%}."
     for sentinel in judgement.sentinels:
-        yield (
-            f"Round {sentinel.round}, {sentinel.cell} against itself: "
-            + (
-                f"{sentinel.pairs} pairs are left, too few."
-                if sentinel.resolution is None
-                else f"told apart to {sentinel.resolution:.1%}; its threshold there is "
-                f"{threshold(comparison, sentinel):.1%}."
-            )
+        told = (
+            f"{sentinel.pairs} pairs are left, too few"
+            if sentinel.resolution is None
+            else f"told apart to {sentinel.resolution:.1%}; its threshold there is "
+            f"{threshold(comparison, sentinel):.1%}"
         )
+        yield f"Round {sentinel.round}, {sentinel.cell} against itself: {told}."
     if judgement.void:
         yield f"Nothing can be said about time: {judgement.void}."
     yield (

@@ -200,30 +200,32 @@ def only(records: Sequence[Record], framework: str = "pytorch") -> list[Record]:
     return [record for record in records if record.trial.framework == framework]
 
 
-SLOWER = {"pytorch eager": 1.15}
-
-
-def confirmed(folder: Path, second: Sequence[Record], **options: Any) -> Judgement:
-    """PyTorch slower by 15% against a threshold of 5%, and ``second``, what was measured again."""
-    head = [*side(SLOWER, seed=100), *second]
+def in_two_rounds(folder: Path, itself: Sequence[Record]) -> Judgement:
+    """PyTorch 15% slower, twice, against a threshold of 5%; ``itself`` is the second's sentinel."""
+    slower = {"pytorch eager": 1.15}
     base = side() + side(first=PAIRS)
-    options = {"itself": ([], [PYTORCH])} | options
-    return judge(compared(folder, base, head, again=[PYTORCH], threshold=0.05, **options))
+    head = [*side(slower, seed=100), *only(side(slower, first=PAIRS, seed=200)), *itself]
+    return judge(
+        compared(folder, base, head, again=[PYTORCH], itself=([], [PYTORCH]), threshold=0.05)
+    )
+
+
+def met(twin: float = 0.1, noise: float = 0.02) -> list[Record]:
+    """The head against itself in a second round; again with steps of ``twin`` seconds, not 0.1."""
+    records = side(first=PAIRS, seed=300, twin=twin, noise=noise)
+    return [record for record in records if record.trial.label]
 
 
 def test_no_cell_fails_by_a_threshold_finer_than_what_it_is_told_from_itself_to(
     tmp_path: Path,
 ) -> None:
-    again = only(side(SLOWER, first=PAIRS, seed=200))
-    quiet = [r for r in side(first=PAIRS, seed=300, twin=0.1) if r.trial.label]
-    noisy = [r for r in side(first=PAIRS, seed=300, twin=0.1, noise=0.15) if r.trial.label]
-    judgement = confirmed(tmp_path / "quiet", again + quiet)
+    judgement = in_two_rounds(tmp_path / "quiet", met())
     (sentinel,) = judgement.sentinels
     assert (sentinel.cell, sentinel.round, sentinel.pairs) == (PYTORCH, 2, PAIRS)
     assert threshold(judgement.comparison, sentinel) == 0.05
     assert judgement.status == "failed"
 
-    judgement = confirmed(tmp_path / "noisy", again + noisy)
+    judgement = in_two_rounds(tmp_path / "noisy", met(noise=0.15))
     (sentinel,) = judgement.sentinels
     limit = threshold(judgement.comparison, sentinel)
     assert limit is not None
@@ -237,13 +239,8 @@ def test_what_cannot_be_told_from_itself_is_not_confirmed(
     tmp_path: Path, twin: float, blocks: int
 ) -> None:
     """Or is told from itself: the head that once takes 20% longer than the same head again."""
-    second = [
-        record
-        for record in only(side(SLOWER, first=PAIRS, seed=200))
-        + [r for r in side(first=PAIRS, seed=300, twin=twin) if r.trial.label]
-        if not record.trial.label or record.trial.block < PAIRS + blocks
-    ]
-    judgement = confirmed(tmp_path, second)
+    itself = [record for record in met(twin) if record.trial.block < PAIRS + blocks]
+    judgement = in_two_rounds(tmp_path, itself)
     finding = found(judgement)[PYTORCH]
     assert finding.outcome == "not confirmed"
     assert finding.reason.endswith("in a second round: undecided")
@@ -394,8 +391,7 @@ def test_it_is_written_for_people_programs_and_whatever_shows_tests(
     assert main([str(folder)]) == 0
     said = "Round 2, listing1 pytorch eager against itself: 0 pairs are left, too few."
     assert said in " ".join(capsys.readouterr().out.split())
-    more = (r for r in side(first=PAIRS, seed=300, twin=0.1) if r.trial.label)
-    for record in more:
+    for record in met():
         append_record(folder / "head" / "pairs", record)
     assert main([str(folder)]) == 1
     printed = " ".join(capsys.readouterr().out.split())
