@@ -52,7 +52,7 @@ def _page(report: Report) -> Iterator[str]:
     if report.sections:
         yield from _reading(report)
     yield ""
-    yield f"The numbers in full precision are in `{TABLES}/`, one file for each table, numbered as"
+    yield f"The numbers, of 12 digits, are in `{TABLES}/`, one file for each table, numbered as"
     yield "the sections are; times are in seconds or as named, memory in bytes, accuracy is 0 to 1."
     yield f"To rebuild this page from `{RECORDS}`, give the folder wherever it lies now:"
     yield ""

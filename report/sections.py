@@ -41,7 +41,7 @@ from report.tables import (
     sweep,
     threads,
 )
-from report.tables.columns import Table
+from report.tables.columns import Table, rounded
 
 SECTION_KEYS = (
     "dataset",
@@ -261,19 +261,22 @@ def _section(
         again=command(ordinary) if len(ordinary) else "",
         compared=tuple(training.index.tolist()),
         repeats=(int(repeats.min()), int(repeats.max())) if len(repeats) else None,
-        tables=(
-            *claims.tables(material),
-            compared,
-            ratios.table(paired, material.device),
-            ratios.sentinel(material),
-            *of_scenarios,
-            mistakes.table(material),
-            platforms.table(frozenset(ordinary["framework"])),
-            source.table(frozenset(ordinary["framework"])),
-            course.unfinished(pd.concat([trials[trials["status"] != "ok"], thrown])),
-            threads.table(training),
-            course.environment(ok),
-            course.epochs(training, run.epochs),
+        tables=tuple(
+            rounded(table)
+            for table in (
+                *claims.tables(material),
+                compared,
+                ratios.table(paired, material.device),
+                ratios.sentinel(material),
+                *of_scenarios,
+                mistakes.table(material),
+                platforms.table(frozenset(ordinary["framework"])),
+                source.table(frozenset(ordinary["framework"])),
+                course.unfinished(pd.concat([trials[trials["status"] != "ok"], thrown])),
+                threads.table(training),
+                course.environment(ok),
+                course.epochs(training, run.epochs),
+            )
         ),
     )
 

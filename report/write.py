@@ -89,7 +89,7 @@ def _summary(report: Report) -> dict[str, Any]:
 
 
 def _csv(section: Section, table: Table) -> str:
-    """Render as CSV the rows, each with what identifies its section, in full precision."""
+    """Render as CSV the rows, each with what identifies its section."""
     keys = dict.fromkeys(key for column in table.columns for key in column.keys)
     rows = table.rows[list(keys)].copy()
     for place, (key, value) in enumerate(section.identity.items()):

@@ -17,6 +17,10 @@ ARM_KEYS = ("workload", "framework", "mode")
 """Columns of trials that say what is compared, and on what."""
 
 
+DIGITS = 12
+"""Significant ones of every number. In the last of a float's 16, ``exp``, ``log`` and sums differ
+from one processor to the next, and the same records would not give the same report."""
+
 MOST_ROWS = 200
 """Of a table that pages and terminals show; its file of CSV holds all."""
 
@@ -62,7 +66,7 @@ class Table:
     title: str
     columns: tuple[Column, ...]
     rows: pd.DataFrame
-    """In full precision and base units; has every key of every column."""
+    """In base units; has every key of every column."""
     page_only: bool = False
     """Left out on a terminal, which shows what is compared and what went wrong."""
 
@@ -100,6 +104,14 @@ class Table:
             ),
             strict=True,
         )
+
+
+def rounded(table: Table) -> Table:
+    """The same with ``DIGITS``."""
+    rows = table.rows.copy()
+    for name, column in rows.select_dtypes("float").items():
+        rows[name] = [float(f"{value:.{DIGITS}g}") for value in column.tolist()]
+    return replace(table, rows=rows)
 
 
 def frame(rows: Sequence[Mapping[str, object]], columns: Sequence[Column]) -> pd.DataFrame:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bench.records import Energy, Inference, Memory, Record, Rung, Startup, Sweep
 from report.load import load_run
 from report.sections import build_sections
-from report.tables.columns import Table
+from report.tables.columns import Table, rounded
 from tests.report.conftest import make_chunks
 
 Builder = Callable[..., Record]
@@ -233,3 +234,18 @@ def test_energy_is_told_with_and_without_what_idling_takes(
     jax, pytorch = cells(table)
     assert (pytorch["per 1,000 images"], pytorch["beyond idle"]) == ("250", "200")
     assert (jax["per 1,000 images"], jax["beyond idle"]) == ("-", "-")
+
+
+def test_what_processors_compute_otherwise_in_the_last_digit_is_the_same_number() -> None:
+    def table(*values: float) -> Table:
+        rows = pd.DataFrame({"ratio": values, "count": [3] * len(values)})
+        return Table(key="some", title="Some", columns=(), rows=rows)
+
+    # Seen on an Intel Xeon and on an AMD EPYC, from the same records.
+    one, other = rounded(table(2.038521430250766)), rounded(table(2.0385214302507664))
+    assert one.rows["ratio"].tolist() == other.rows["ratio"].tolist() == [2.03852143025]
+    kept = (25325268992.0, -1.5e-9, float("inf"))
+    assert rounded(table(*kept, float("nan"))).rows["ratio"].tolist()[:3] == list(kept)
+    assert np.isnan(rounded(table(float("nan"))).rows["ratio"].item())
+    assert rounded(table(1.0)).rows["count"].tolist() == [3]
+    assert len(rounded(table()).rows) == 0
