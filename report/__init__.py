@@ -5,5 +5,5 @@ and ``covariates``, what of each trial counts; ``statistics`` estimates, ``boots
 second opinion, ``decisions`` comes to verdicts, of speeds in ``ratios``; ``sections`` parts what
 cannot be compared, ``tables`` arranges, ``page`` writes and prints. ``coverage`` measures, on
 simulated data, how often intervals and verdicts are wrong; ``precision`` tells the harness how wide
-the widest interval is.
+the widest interval is. ``regressions`` judges two states, by pairs that ``covariance`` adjusts.
 """

@@ -137,10 +137,16 @@ def sentences(judgement: Judgement) -> Iterator[str]:
         yield f"Round {sentinel.round}, {sentinel.cell} against itself: {told}."
     if judgement.void:
         yield f"Nothing can be said about time: {judgement.void}."
+    for number, slope in enumerate(judgement.slopes, start=1):
+        if slope is not None:
+            yield (
+                f"Round {number}: CPU time is adjusted for the calibration beside it to the power "
+                f"{slope:.2f}, as all pairs of the round have it."
+            )
     yield (
-        "Ratios are head / base with an interval at 95%, of CPU time over the calibration beside "
-        "it where that decides; below 1 is better. Failures hold for all cells together (Holm), "
-        "and in a second round of pairs."
+        "Ratios are head / base with an interval at 95%, of adjusted CPU time where wall time is "
+        "given beside it; below 1 is better. Failures hold for all cells together (Holm), and in "
+        "a second round of pairs."
     )
 
 
@@ -227,6 +233,7 @@ def summary(judgement: Judgement) -> dict[str, Any]:
         "kind": comparison.kind,
         "pairs": comparison.pairs,
         "rounds": len(comparison.rounds),
+        "slopes": list(judgement.slopes),
         "threshold": comparison.threshold,
         "sentinels": [
             {

@@ -20,7 +20,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from bench.comparison import COMPARISON, ITSELF, PROOF, Cell, Comparison, Round
 from bench.errors import UserError
 from bench.records import SCHEMA
-from report.contrasts import SENTINEL_CONFIDENCE, Contrast, Measure, pair
+from report.contrasts import SENTINEL_CONFIDENCE, Contrast, pair
+from report.covariance import adjusted, log_changes, slope
 from report.decisions import MARGINS, holm_confidences
 from report.load import Run, load_run
 from report.processes import Process, described, find_steps
@@ -31,6 +32,8 @@ MEMORY = 0.10
 FLOOR = 50e-6
 """Seconds per step: a difference below that is not worth a failure, whatever its share."""
 LEVEL = 0.05
+
+Floats = NDArray[np.float64]
 
 Metric = Literal[
     "time per step",
@@ -63,7 +66,7 @@ class Finding:
     effect: Interval | None = None
     """At 95%, of the first round: log(head / base), or of accuracy what the head has less."""
     wall: Interval | None = None
-    """Of time per step where CPU time over calibration decides: the same by wall time."""
+    """Of time per step where adjusted CPU time decides: the same by wall time."""
 
     @property
     def fails(self) -> bool:
@@ -102,6 +105,9 @@ class Judgement:
 
     comparison: Comparison
     findings: tuple[Finding, ...]
+    slopes: tuple[float | None, ...]
+    """Of CPU time on calibration, by which times are adjusted, of each round; None where wall time
+    decides."""
     sentinels: tuple[Sentinel, ...]
     """Of all rounds."""
     void: str
@@ -133,13 +139,13 @@ def judge(folder: Path) -> Judgement:
     comparison = load(folder)
     base = _side(load_run(folder / comparison.base_run), 0)
     head = _side(load_run(folder / comparison.head_run), len(base.trials))
+    met = [_met(comparison, asked, base, head) for asked in comparison.rounds]
     sentinels = [
-        [_sentinel(head, cell, place, asked) for cell in asked.itself]
-        for place, asked in enumerate(comparison.rounds, start=1)
+        [_sentinel(of, cell, number) for cell in of.asked.itself]
+        for number, of in enumerate(met, start=1)
     ]
     first, *second = (
-        _round(comparison, asked, base, head, of)
-        for asked, of in zip(comparison.rounds, sentinels, strict=True)
+        _round(comparison, of, watched) for of, watched in zip(met, sentinels, strict=True)
     )
     findings = [
         *_unproven(folder / comparison.head_run, comparison),
@@ -151,6 +157,7 @@ def judge(folder: Path) -> Judgement:
     return Judgement(
         comparison=comparison,
         findings=tuple(findings),
+        slopes=tuple(of.slope for of in met),
         sentinels=tuple(chain.from_iterable(sentinels)),
         void=_void(sentinels[0]),
         to_confirm=()
@@ -214,26 +221,75 @@ def _counting(trials: pd.DataFrame) -> pd.DataFrame:
     return trials[(trials["status"] == "ok") & (trials["discarded"] == "")]
 
 
-def _contrast(base: _Side, head: _Side, mine: pd.DataFrame, other: pd.DataFrame) -> Contrast | None:
-    """Of what counts of two sets of trials."""
-    first, second = _counting(mine), _counting(other)
-    if not len(first) or not len(second):
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Met:
+    """A round as it was measured: what counts of each cell."""
+
+    asked: Round
+    pairs: Mapping[Cell, tuple[pd.DataFrame, pd.DataFrame]]
+    """Trials of base and head, whatever became of them."""
+    contrasts: Mapping[Cell, Contrast]
+    times: Mapping[Cell, Floats]
+    """log(head / base) of CPU time, adjusted by ``slope``, or of wall time: ``[B]``."""
+    itself: Mapping[Cell, Floats]
+    """The same of the head against itself."""
+    slope: float | None
+
+
+def _met(comparison: Comparison, asked: Round, base: _Side, head: _Side) -> _Met:
+    processes = {**base.processes, **head.processes}
+
+    def contrast(mine: pd.DataFrame, other: pd.DataFrame) -> Contrast | None:
+        first, second = _counting(mine), _counting(other)
+        return pair(first, second, processes) if len(first) and len(second) else None
+
+    pairs = {
+        cell: (_theirs(comparison, asked, base, cell), _in_round(_of(head, cell), asked))
+        for cell in asked.cells
+    }
+    twice = {
+        cell: [_in_round(_of(head, cell, label), asked) for label in ITSELF]
+        for cell in asked.itself
+    }
+    contrasts = {cell: found for cell, of in pairs.items() if (found := contrast(*of))}
+    itself = {cell: found for cell, of in twice.items() if (found := contrast(*of))}
+    changes = {cell: _changes(of, processes) for cell, of in contrasts.items()}
+    own = {cell: _changes(of, processes) for cell, of in itself.items()}
+    known = [of for of in (*changes.values(), *own.values()) if of is not None]
+    fitted = slope(known) if known else None
+    return _Met(
+        asked=asked,
+        pairs=pairs,
+        contrasts=contrasts,
+        times={cell: _times(of, changes[cell], fitted) for cell, of in contrasts.items()},
+        itself={cell: _times(of, own[cell], fitted) for cell, of in itself.items()},
+        slope=fitted,
+    )
+
+
+def _changes(contrast: Contrast, processes: Mapping[int, Process]) -> Floats | None:
+    """Of CPU time and calibration, ``[B, 2]``; None on a GPU and of several threads."""
+    if contrast.normalised is None or contrast.calibration == "several threads":
         return None
-    return pair(first, second, {**base.processes, **head.processes})
+    first, second = contrast.trials[::2], contrast.trials[1::2]
+    return log_changes([(processes[a], processes[b]) for a, b in zip(first, second, strict=True)])
 
 
-def _sentinel(head: _Side, cell: Cell, number: int, asked: Round) -> Sentinel:
-    once, again = (_in_round(_of(head, cell, label), asked) for label in ITSELF)
-    contrast = _contrast(head, head, once, again)
-    pairs = 0 if contrast is None else len(contrast.wall.differences)
-    found = Sentinel(cell=cell, round=number, pairs=pairs, half_width=None, apart=False)
-    if contrast is None or pairs < EXACT_FROM:
+def _times(contrast: Contrast, changes: Floats | None, fitted: float | None) -> Floats:
+    if changes is None or fitted is None:
+        return contrast.wall.differences
+    return adjusted(changes, fitted)
+
+
+def _sentinel(met: _Met, cell: Cell, number: int) -> Sentinel:
+    times = met.itself.get(cell, np.empty(0))
+    found = Sentinel(cell=cell, round=number, pairs=len(times), half_width=None, apart=False)
+    if len(times) < EXACT_FROM:
         return found
-    measure = _deciding(contrast)
     return replace(
         found,
-        half_width=measure.interval().half_width,
-        apart=measure.interval(SENTINEL_CONFIDENCE).excludes(0.0),
+        half_width=paired_interval(times).half_width,
+        apart=paired_interval(times, SENTINEL_CONFIDENCE).excludes(0.0),
     )
 
 
@@ -248,58 +304,33 @@ def threshold(comparison: Comparison, sentinel: Sentinel) -> float | None:
     return None if width is None else max(comparison.threshold, expm1(2 * width))
 
 
-def _deciding(contrast: Contrast) -> Measure:
-    """CPU time over calibration, where there is one thread's; wall time on a GPU and of several."""
-    if contrast.normalised is None or contrast.calibration == "several threads":
-        return contrast.wall
-    return contrast.normalised
-
-
 Key = tuple[Cell, Metric]
 
 
-def _round(
-    comparison: Comparison,
-    asked: Round,
-    base: _Side,
-    head: _Side,
-    sentinels: Sequence[Sentinel],
-) -> dict[Key, Finding]:
+def _round(comparison: Comparison, met: _Met, sentinels: Sequence[Sentinel]) -> dict[Key, Finding]:
     """Judge one round by itself, each metric as a family of its own."""
-    limits = dict.fromkeys(asked.cells, log1p(comparison.threshold))
-    void = dict.fromkeys(asked.cells, _void(sentinels))
+    cells, pairs = met.asked.cells, met.pairs
+    limits = dict.fromkeys(cells, log1p(comparison.threshold))
+    void = dict.fromkeys(cells, _void(sentinels))
     for of in sentinels:
         share = threshold(comparison, of)
         if share is not None:
             limits[of.cell] = log1p(share)
         else:
             void[of.cell] = f"of it against itself {_too_few(of.pairs)}"
-    pairs = {
-        cell: (
-            _theirs(comparison, asked, base, cell),
-            _in_round(_of(head, cell), asked),
-        )
-        for cell in asked.cells
-    }
     found: dict[Key, Finding] = {}
-    contrasts = {
-        cell: contrast
-        for cell, (theirs, ours) in pairs.items()
-        if (contrast := _contrast(base, head, theirs, ours))
-    }
-    times = {cell: _deciding(contrast).differences for cell, contrast in contrasts.items()}
-    for cell, verdict in _family(times, limits).items():
+    for cell, verdict in _family(met.times, limits).items():
         theirs, ours = pairs[cell]
         found[cell, "time per step"] = _timed(
             cell,
             verdict,
-            contrasts[cell],
+            None if met.slope is None else met.contrasts[cell].wall.interval(),
             _median(theirs, "step_seconds"),
             _median(ours, "step_seconds"),
             void[cell],
         )
-    for cell in asked.cells:
-        if cell not in contrasts and len(pairs[cell][1]):
+    for cell in cells:
+        if cell not in met.contrasts and len(pairs[cell][1]):
             found[cell, "time per step"] = Finding(
                 cell=cell,
                 metric="time per step",
@@ -322,8 +353,6 @@ def _round(
             )
     return found
 
-
-Floats = NDArray[np.float64]
 
 MEASURED: Mapping[Metric, tuple[str, float, Callable[[Floats, Floats], Floats]]] = {
     "host memory": ("host", log1p(MEMORY), log_ratios),
@@ -411,7 +440,7 @@ def _too_few(pairs: int) -> str:
 def _timed(
     cell: Cell,
     verdict: _Verdict,
-    contrast: Contrast,
+    wall: Interval | None,
     base: float | None,
     head: float | None,
     void: str,
@@ -421,7 +450,6 @@ def _timed(
         outcome, reason = "undecided", void
     elif outcome == "worse" and base is not None and head is not None and head - base < FLOOR:
         outcome, reason = "perhaps worse", f"less than {FLOOR * 1e6:.0f} us per step"
-    decides = _deciding(contrast)
     return Finding(
         cell=cell,
         metric="time per step",
@@ -431,7 +459,7 @@ def _timed(
         base=base,
         head=head,
         effect=verdict.effect,
-        wall=contrast.wall.interval() if decides is not contrast.wall else None,
+        wall=wall,
     )
 
 

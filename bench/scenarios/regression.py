@@ -14,10 +14,11 @@ from bench.records import Regression
 from bench.scenarios import step
 from bench.scenarios.epoch import accuracy
 
-CHUNKS = 5
-"""That are timed. A process counts once, so more of them say little more."""
-WARM_UP = 1
-"""Chunks before them."""
+CHUNKS = 10
+"""That are timed. Where a machine's pace changes within seconds (an AMD EPYC), twice as many took a
+sixth off the spread of pairs; where processes differ as they lie in memory (a Xeon), nothing."""
+WARM_UP = 2
+"""Chunks before them; one may be a single step."""
 
 
 def measure(_module: ModuleType, trainer: Trainer, inputs: Inputs, trial: Trial) -> Regression:

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from junitparser import Failure, JUnitXml
 
@@ -46,10 +47,11 @@ def side(
     noise: float = 0.02,
     twin: float | None = None,
     step: float = 0.1,
+    drift: float = 3.0,
     of: Callable[[tuple[Chunk, ...]], Regression] = measured,
     **fields: Any,
 ) -> list[Record]:
-    """A state's records; in a block both sides meet the same machine.
+    """A state's records; of each block the machine may take up to ``drift`` times as long.
 
     With a ``twin``, PyTorch meets itself: once as it is, again with steps of so many seconds.
     """
@@ -62,7 +64,7 @@ def side(
             number=1,
             first=block,
             noise=noise,
-            drift=1 + block % 3,
+            drift=1 + block % drift,
             twin=twin,
             seed=seed + block,
             chunks=6,
@@ -185,6 +187,43 @@ def test_noise_is_undecided_and_never_a_failure(tmp_path: Path) -> None:
     assert judge(folder).status == "undecided"
     assert main([str(folder)]) == 0
     assert main([str(folder), "--strict"]) == 1
+
+
+def nervous(records: Sequence[Record], seed: int) -> list[Record]:
+    """The same on a machine whose pace changes the calibration twice as much as training."""
+    random = np.random.default_rng(seed)
+
+    def slowed(chunk: Chunk, pace: float) -> Chunk:
+        times = {"wall": chunk.wall * pace**0.5, "cpu": chunk.cpu * pace**0.5}
+        return replace(chunk, **times, calibration=chunk.calibration * pace)
+
+    def moved(record: Record) -> Record:
+        pace = float(np.exp(random.normal(0, 0.3)))
+        assert record.measurement is not None
+        result = record.measurement.result
+        assert isinstance(result, Regression)
+        timed = tuple(slowed(chunk, pace) for chunk in result.timed)
+        measurement = replace(record.measurement, result=replace(result, timed=timed))
+        return replace(record, measurement=measurement)
+
+    return [moved(record) for record in records]
+
+
+def test_what_the_calibration_explains_is_taken_out_and_no_more(tmp_path: Path) -> None:
+    base, head = side(drift=1), side({"keras fit": 1.2}, seed=100, drift=1)
+    judgement = judge(compared(tmp_path, nervous(base, 1), nervous(head, 2)))
+    (slope,) = judgement.slopes
+    assert slope is not None
+    assert 0.4 < slope < 0.7
+    times = found(judgement)
+    assert judgement.to_confirm == (CELLS[2],)
+    for cell, finding in times.items():
+        assert finding.effect is not None
+        assert finding.wall is not None
+        assert finding.effect.half_width < 0.04
+        assert finding.wall.half_width > 0.08
+        if cell != CELLS[2]:
+            assert finding.outcome == "no difference"
 
 
 def test_a_run_that_tells_a_state_from_itself_says_nothing_of_time(tmp_path: Path) -> None:
