@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from report.covariance import adjusted, log_changes, slope
 from report.processes import Process
+from report.statistics import paired_interval
 
 Floats = NDArray[np.float64]
 
@@ -71,3 +72,18 @@ def test_it_is_between_cpu_time_alone_and_cpu_time_over_calibration() -> None:
 def test_which_side_of_every_pair_is_called_the_head_does_not_matter() -> None:
     cells = [drawn(seed, of=0.6) for seed in range(3)]
     assert slope([-cell for cell in cells]) == pytest.approx(slope(cells))
+
+
+@pytest.mark.parametrize("pairs", [8, 12])
+def test_intervals_of_what_is_adjusted_hold_as_often_as_they_say(pairs: int) -> None:
+    """Also of a second round, a cell and its sentinel: that the slope is fitted costs little."""
+    random = np.random.default_rng(4)
+    missed = []
+    for _ in range(1000):
+        calibration = random.normal(0, 0.2, (2, pairs))
+        cpu = 0.5 * calibration + 0.05 * random.standard_t(4, (2, pairs))
+        cells = np.stack([cpu, calibration], axis=2)
+        fitted = slope(cells)
+        missed += [paired_interval(adjusted(cell, fitted)).excludes(0.0) for cell in cells]
+    print(f"{pairs} pairs: {np.mean(missed):.1%} of the intervals at 95% leave the truth out")
+    assert 0.02 < np.mean(missed) < 0.06
