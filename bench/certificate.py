@@ -361,12 +361,16 @@ def tolerance(trial: Trial) -> Tolerance:
         # A gradient sums up to 2**17 values, in an order that each mode's kernels choose.
         allowed["first_update"] = max(allowed["first_update"], margin * 2**-17)
     if not _as_published(trial.workload):
-        normalised = any(name.endswith(".variance") for name in weight_shapes(network))
-        later = {name: margin * widest[name] for name in TIES} if normalised else TIES
+        later = {name: margin * widest[name] for name in TIES} if normalised(network) else TIES
         allowed |= {name: max(allowed[name], value) for name, value in later.items()}
     if trial.precision == "tf32":
         allowed |= {name: allowed[name] / 8 for name in QUANTITIES[:2]}
     return Tolerance(**allowed)
+
+
+def normalised(network: str) -> bool:
+    """Whether a network has normalisations: then certificates hold its later steps loosely."""
+    return any(name.endswith(".variance") for name in weight_shapes(network))
 
 
 QUANTITIES = tuple(field.name for field in fields(Tolerance))

@@ -22,9 +22,10 @@ Floats = NDArray[np.float64]
 def log_changes(pairs: Sequence[tuple[Process, Process]]) -> Floats:
     """How CPU time per step and calibration differ in each of ``B`` pairs: ``[B, 2]``.
 
-    ``log(second / first)``; a process counts once, by the mean of its chunks' logarithms.
+    ``log(second / first)``; a process counts once, by the geometric mean of its chunks,
+    all of which are positive.
     """
-    return np.array([_levels(second) - _levels(first) for first, second in pairs]).reshape(-1, 2)
+    return np.array([_levels(second) - _levels(first) for first, second in pairs])
 
 
 def slope(cells: Iterable[Floats]) -> float:
@@ -33,7 +34,7 @@ def slope(cells: Iterable[Floats]) -> float:
     0 is CPU time alone, 1 is CPU time over calibration: also where nothing can be told, because
     all calibrations differ alike.
     """
-    centred = np.concatenate([cell - cell.mean(axis=0) for cell in cells if len(cell)])
+    centred = np.concatenate([cell - cell.mean(axis=0) for cell in cells])
     cpu, calibration = centred.T
     explained = float(calibration @ calibration)
     return float(np.clip(cpu @ calibration / explained, 0, 1)) if explained > 0 else 1.0

@@ -20,11 +20,11 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from bench.comparison import COMPARISON, ITSELF, PROOF, Cell, Comparison, Round
 from bench.errors import UserError
 from bench.records import SCHEMA
-from report.contrasts import SENTINEL_CONFIDENCE, Contrast, pair
+from report.contrasts import SENTINEL_CONFIDENCE, Measure, pair
 from report.covariance import adjusted, log_changes, slope
 from report.decisions import MARGINS, holm_confidences
 from report.load import Run, load_run
-from report.processes import Process, described, find_steps
+from report.processes import Processes, described, find_steps
 from report.statistics import EXACT_FROM, Interval, log_ratios, p_beyond, paired_interval, paired_p
 
 MEMORY = 0.10
@@ -131,7 +131,7 @@ class _Side:
     trials: pd.DataFrame
     """As ``report.processes.described`` has them, and ``host``, ``device_bytes``, ``accuracy`` and
     ``compilations``; rows are numbered so that both sides' differ."""
-    processes: Mapping[int, Process]
+    processes: Processes
 
 
 def judge(folder: Path) -> Judgement:
@@ -222,67 +222,74 @@ def _counting(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Meeting:
+    """What counts of the pairs of a cell."""
+
+    wall: Measure
+    changes: Floats | None
+    """Of CPU time and calibration, ``[B, 2]``; None on a GPU and of several threads."""
+
+    def times(self, fitted: float | None) -> Floats:
+        """log(head / base) of CPU time, adjusted by the slope, or of wall time: ``[B]``."""
+        if fitted is None or self.changes is None:
+            return self.wall.differences
+        return adjusted(self.changes, fitted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Met:
-    """A round as it was measured: what counts of each cell."""
+    """A round as it was measured."""
 
     asked: Round
     pairs: Mapping[Cell, tuple[pd.DataFrame, pd.DataFrame]]
     """Trials of base and head, whatever became of them."""
-    contrasts: Mapping[Cell, Contrast]
-    times: Mapping[Cell, Floats]
-    """log(head / base) of CPU time, adjusted by ``slope``, or of wall time: ``[B]``."""
-    itself: Mapping[Cell, Floats]
-    """The same of the head against itself."""
-    slope: float | None
+    meetings: Mapping[Cell, _Meeting]
+    itself: Mapping[Cell, _Meeting]
+    """Of the head with itself."""
+
+    @property
+    def slope(self) -> float | None:
+        """Of CPU time on calibration, in all that met; None where wall time decides."""
+        every = [*self.meetings.values(), *self.itself.values()]
+        changes = [of.changes for of in every if of.changes is not None]
+        return slope(changes) if changes else None
 
 
 def _met(comparison: Comparison, asked: Round, base: _Side, head: _Side) -> _Met:
     processes = {**base.processes, **head.processes}
-
-    def contrast(mine: pd.DataFrame, other: pd.DataFrame) -> Contrast | None:
-        first, second = _counting(mine), _counting(other)
-        return pair(first, second, processes) if len(first) and len(second) else None
-
     pairs = {
         cell: (_theirs(comparison, asked, base, cell), _in_round(_of(head, cell), asked))
         for cell in asked.cells
     }
+    once, again = ITSELF
     twice = {
-        cell: [_in_round(_of(head, cell, label), asked) for label in ITSELF]
+        cell: (_in_round(_of(head, cell, once), asked), _in_round(_of(head, cell, again), asked))
         for cell in asked.itself
     }
-    contrasts = {cell: found for cell, of in pairs.items() if (found := contrast(*of))}
-    itself = {cell: found for cell, of in twice.items() if (found := contrast(*of))}
-    changes = {cell: _changes(of, processes) for cell, of in contrasts.items()}
-    own = {cell: _changes(of, processes) for cell, of in itself.items()}
-    known = [of for of in (*changes.values(), *own.values()) if of is not None]
-    fitted = slope(known) if known else None
     return _Met(
         asked=asked,
         pairs=pairs,
-        contrasts=contrasts,
-        times={cell: _times(of, changes[cell], fitted) for cell, of in contrasts.items()},
-        itself={cell: _times(of, own[cell], fitted) for cell, of in itself.items()},
-        slope=fitted,
+        meetings={cell: met for cell, of in pairs.items() if (met := _meeting(*of, processes))},
+        itself={cell: met for cell, of in twice.items() if (met := _meeting(*of, processes))},
     )
 
 
-def _changes(contrast: Contrast, processes: Mapping[int, Process]) -> Floats | None:
-    """Of CPU time and calibration, ``[B, 2]``; None on a GPU and of several threads."""
-    if contrast.normalised is None or contrast.calibration == "several threads":
+def _meeting(mine: pd.DataFrame, other: pd.DataFrame, processes: Processes) -> _Meeting | None:
+    """Of two sets of trials; None if no pair of them counts."""
+    first, second = _counting(mine), _counting(other)
+    contrast = pair(first, second, processes) if len(first) and len(second) else None
+    if contrast is None:
         return None
-    first, second = contrast.trials[::2], contrast.trials[1::2]
-    return log_changes([(processes[a], processes[b]) for a, b in zip(first, second, strict=True)])
-
-
-def _times(contrast: Contrast, changes: Floats | None, fitted: float | None) -> Floats:
-    if changes is None or fitted is None:
-        return contrast.wall.differences
-    return adjusted(changes, fitted)
+    if contrast.normalised is None or contrast.calibration == "several threads":
+        return _Meeting(wall=contrast.wall, changes=None)
+    both = zip(contrast.trials[::2], contrast.trials[1::2], strict=True)
+    changes = log_changes([(processes[one], processes[two]) for one, two in both])
+    return _Meeting(wall=contrast.wall, changes=changes)
 
 
 def _sentinel(met: _Met, cell: Cell, number: int) -> Sentinel:
-    times = met.itself.get(cell, np.empty(0))
+    meeting = met.itself.get(cell)
+    times = meeting.times(met.slope) if meeting else np.empty(0)
     found = Sentinel(cell=cell, round=number, pairs=len(times), half_width=None, apart=False)
     if len(times) < EXACT_FROM:
         return found
@@ -319,18 +326,20 @@ def _round(comparison: Comparison, met: _Met, sentinels: Sequence[Sentinel]) -> 
         else:
             void[of.cell] = f"of it against itself {_too_few(of.pairs)}"
     found: dict[Key, Finding] = {}
-    for cell, verdict in _family(met.times, limits).items():
+    fitted = met.slope
+    times = {cell: meeting.times(fitted) for cell, meeting in met.meetings.items()}
+    for cell, verdict in _family(times, limits).items():
         theirs, ours = pairs[cell]
         found[cell, "time per step"] = _timed(
             cell,
             verdict,
-            None if met.slope is None else met.contrasts[cell].wall.interval(),
+            None if fitted is None else met.meetings[cell].wall.interval(),
             _median(theirs, "step_seconds"),
             _median(ours, "step_seconds"),
             void[cell],
         )
     for cell in cells:
-        if cell not in met.contrasts and len(pairs[cell][1]):
+        if cell not in met.meetings and len(pairs[cell][1]):
             found[cell, "time per step"] = Finding(
                 cell=cell,
                 metric="time per step",

@@ -15,8 +15,8 @@ from bench.scenarios import step
 from bench.scenarios.epoch import accuracy
 
 CHUNKS = 10
-"""That are timed. Where a machine's pace changes within seconds (an AMD EPYC), twice as many took a
-sixth off the spread of pairs; where processes differ as they lie in memory (a Xeon), nothing."""
+"""That are timed. A process counts once, and takes seconds before its first one; where a machine's
+pace changes from one to the next, more of them say more."""
 WARM_UP = 2
 """Chunks before them; one may be a single step."""
 

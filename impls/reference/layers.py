@@ -86,11 +86,8 @@ def max_pool(x: Array, size: int) -> tuple[Array, Backward]:
     Rows and columns that fill no square are left out. dx = dy at the maximum of each square, the
     first by rows then columns if several are equal (as the frameworks choose), 0 elsewhere.
     """
-    n, height, width, c = x.shape
-    down, across = height // size, width // size
-    inside = x[:, : down * size, : across * size]
-    squares = inside.reshape(n, down, size, across, size, c).transpose(0, 1, 3, 5, 2, 4)
-    values = squares.reshape(n, down, across, c, size * size)
+    values = windows(x, size)
+    n, down, across, c, _ = values.shape
     first = values.argmax(axis=-1, keepdims=True)
     output = np.take_along_axis(values, first, axis=-1)[..., 0]
 
@@ -98,11 +95,20 @@ def max_pool(x: Array, size: int) -> tuple[Array, Backward]:
         d_values = np.zeros((n, down, across, c, size * size))
         np.put_along_axis(d_values, first, d_output[..., np.newaxis], axis=-1)
         d_squares = d_values.reshape(n, down, across, c, size, size).transpose(0, 1, 4, 2, 5, 3)
-        d_x = np.zeros((n, height, width, c))
-        d_x[:, : down * size, : across * size] = d_squares.reshape(inside.shape)
+        d_x = np.zeros_like(x)
+        d_x[:, : down * size, : across * size] = d_squares.reshape(n, down * size, across * size, c)
         return d_x, {}
 
     return output, backward
+
+
+def windows(x: Array, size: int) -> Array:
+    """The squares that ``max_pool`` looks at: ``[n, h // size, w // size, c, size * size]``."""
+    n, height, width, c = x.shape
+    down, across = height // size, width // size
+    inside = x[:, : down * size, : across * size]
+    squares = inside.reshape(n, down, size, across, size, c).transpose(0, 1, 3, 5, 2, 4)
+    return squares.reshape(n, down, across, c, size * size)
 
 
 def global_average_pool(x: Array) -> tuple[Array, Backward]:

@@ -8,13 +8,13 @@ another on every processor, decides on which side such an activation falls, and 
 gradient with it. The reference has no rounding to speak of, so it can say how far the nearest is.
 """
 
-import sys
+import argparse
 
 import numpy as np
 
 from bench import certificate
 from bench.workloads import WORKLOADS, Layer, MaxPool, Relu, Residual, Workload
-from impls.reference.layers import Array
+from impls.reference.layers import Array, windows
 from impls.reference.networks import Weights, forward
 from impls.reference.trainer import ReferenceTrainer, distinct, scale
 
@@ -30,9 +30,8 @@ def room(workload: Workload, seed: int | None = None) -> float:
     images, labels, rows = certificate.dataset(*certificate.images(workload, seed), 0)
     trainer.load_data(images, labels)
     trainer.load_weights(certificate.start(workload, seed))
-    normalised = any(name.endswith(".variance") for name in trainer.shapes)
     found = []
-    for batch in rows[: 1 if normalised else certificate.STEPS]:
+    for batch in rows[: 1 if certificate.normalised(workload.network) else certificate.STEPS]:
         each, _, _ = distinct(images[batch])
         found.append(_nearest(trainer.layers, trainer.held, scale(each))[1])
         trainer.train_step(batch)
@@ -64,15 +63,11 @@ def from_zero(x: Array) -> float:
 def from_equal(x: Array, size: int) -> float:
     """The smallest distance of a maximum from what comes next in its window, as such a share.
 
-    ``x`` is ``[n, h, w, c]``; windows are those of ``layers.max_pool``. Those without a positive
-    value do not count: the ReLU that every network has next to its pooling lets nothing through.
+    ``x`` is ``[n, h, w, c]``. Windows without a positive value do not count: the ReLU that every
+    network has next to its pooling lets nothing through.
     """
-    n, height, width, c = x.shape
-    down, across = height // size, width // size
-    inside = x[:, : down * size, : across * size]
-    squares = inside.reshape(n, down, size, across, size, c).transpose(0, 1, 3, 5, 2, 4)
-    values = np.sort(squares.reshape(-1, size * size), axis=-1)
-    gaps = (values[:, -1] - values[:, -2])[values[:, -1] > 0]
+    values = np.sort(windows(x, size))
+    gaps = (values[..., -1] - values[..., -2])[values[..., -1] > 0]
     return float(gaps.min(initial=np.inf)) / _size(x)
 
 
@@ -80,15 +75,20 @@ def _size(x: Array) -> float:
     return float(np.sqrt(np.mean(x * x)))
 
 
-def main(workload: str, count: str) -> None:
-    """Print the seeds, each that is better than all before it."""
+def main() -> None:
+    """Print the seeds, each that is better than all before it; exit status 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m impls.reference.ties")
+    parser.add_argument("workload", choices=WORKLOADS)
+    parser.add_argument("count", type=int, help="so many seeds, from 0")
+    options = parser.parse_args()
+    workload = certificate.without_dropout(WORKLOADS[options.workload])
     best = 0.0
-    for seed in range(int(count)):
-        found = room(certificate.without_dropout(WORKLOADS[workload]), seed)
+    for seed in range(options.count):
+        found = room(workload, seed)
         if found > best:
             print(f"{seed}: {found:.1e}", flush=True)
             best = found
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

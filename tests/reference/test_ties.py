@@ -1,12 +1,14 @@
 """How near a tie is: by hand on a few values, and of every network that certificates are of."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from bench import certificate
-from bench.workloads import NETWORKS, WORKLOADS, Workload
+from bench.prove import workloads
+from bench.workloads import NETWORKS, Workload
 from impls.reference.ties import from_equal, from_zero, main, room
 
 ROUNDING = 5e-7
@@ -14,12 +16,9 @@ ROUNDING = 5e-7
 mean square; ``bench/spread.toml`` has up to 6e-7 for logits, to which all layers contribute."""
 
 PUBLISHED = {
-    workload.network: certificate.without_dropout(workload)
-    for workload in (
-        *WORKLOADS.values(),
-        replace(WORKLOADS["resnet18"], network="resnet18-narrow"),
-    )
-    if workload.name != "listing3-unzeroed"
+    workload.network: workload
+    for name, workload in workloads("fp32", "cuda").items()
+    if name != "listing3-unzeroed"
 }
 
 
@@ -64,9 +63,20 @@ def test_from_equal_looks_where_the_pooling_looks() -> None:
 
 
 def test_the_search_prints_each_seed_that_is_better_than_all_before(
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main("listing3", "5")
+    monkeypatch.setattr(sys, "argv", ["ties", "listing3", "5"])
+    main()
     seeds = [int(line.split(":")[0]) for line in capsys.readouterr().out.splitlines()]
     rooms = [room(PUBLISHED["listing3"], seed) for seed in range(5)]
     assert seeds == [n for n in range(5) if rooms[n] > max(rooms[:n], default=0)]
+
+
+@pytest.mark.parametrize("asked", [["listing2", "5"], ["listing3", "many"]])
+def test_bad_input_to_the_search_is_told_in_a_line(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ties", *asked])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert asked[0 if asked[0] != "listing3" else 1] in capsys.readouterr().err
