@@ -40,6 +40,9 @@ class PyTorchTrainer:
         )
         if not trial.workload.dropout:
             disable_dropout(self.model)
+        # Here, too, because the first optimizer of a process imports torch._dynamo: that is part of
+        # what building takes.
+        self.optimizer = sgd(self.model, self.workload.optimizer)
         # Convolutions and matrix products in bfloat16, the loss in float32
         # (https://docs.pytorch.org/docs/stable/amp.html).
         self.autocast = torch.autocast(
@@ -154,7 +157,7 @@ MODES = {
 
 def graphs_compiled() -> int:
     """By all trainers of this process so far."""
-    # Not at the top, where it would double the time that importing PyTorch takes in every mode.
+    # Not at the top, where it would double the time that importing PyTorch takes.
     from torch._dynamo.utils import counters
 
     return counters["stats"]["unique_graphs"]

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bench import capped, certificate
-from bench.contract import KERNELS, Floats, Implementation, Trainer
+from bench.contract import KERNELS, Device, Floats, Implementation, Trainer
 from bench.data import Dataset
 from bench.inputs import Inputs
 from bench.scenarios import mistakes
@@ -390,14 +390,47 @@ def test_a_missing_device_is_an_error(
     module: ModuleType, implementation: Implementation, workload: Workload
 ) -> None:
     """In a process of its own: the frameworks decide on their devices once."""
+    done = built_elsewhere(module, implementation, workload, device="cuda")
+    assert done.returncode == 1
+    assert "\nRuntimeError: " in done.stderr
+
+
+def test_what_a_framework_imports_it_imports_by_building(
+    module: ModuleType, implementation: Implementation, workload: Workload
+) -> None:
+    """What else a process imports before its first step would be in nobody's time.
+
+    A module or two do not matter; an optimizer that is made later brings hundreds.
+    """
+    rest = (
+        "from bench import certificate; weights = certificate.start(trial.workload); "
+        "known = set(sys.modules); trainer.load_weights(weights); "
+        "print('imported', *sorted(set(sys.modules) - known))"
+    )
+    done = built_elsewhere(module, implementation, workload, rest)
+    assert done.returncode == 0, done.stderr
+    told, *imported = done.stdout.splitlines()[-1].split()
+    assert told == "imported"
+    assert len(imported) < 10, imported
+
+
+def built_elsewhere(
+    module: ModuleType,
+    implementation: Implementation,
+    workload: Workload,
+    rest: str = "",
+    device: Device = "cpu",
+) -> subprocess.CompletedProcess[str]:
+    """A process that builds ``trainer`` for ``trial``, in the first mode, and does ``rest``."""
     mode = next(iter(implementation.modes))
-    trial = replace(certificate.trial(implementation.name, mode, workload, "fp32"), device="cuda")
+    trial = replace(certificate.trial(implementation.name, mode, workload, "fp32"), device=device)
     code = (
         "import json, sys; from importlib import import_module; "
         "from bench.contract import trial_from_json; "
-        f"import_module({module.__name__!r}).build(trial_from_json(sys.stdin.read()))"
+        "trial = trial_from_json(sys.stdin.read()); "
+        f"trainer = import_module({module.__name__!r}).build(trial); {rest}"
     )
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", code],
         input=json.dumps(asdict(trial)),
         env={"CUDA_VISIBLE_DEVICES": "", "PATH": "", "PYTHONPATH": "."}
@@ -406,5 +439,3 @@ def test_a_missing_device_is_an_error(
         text=True,
         check=False,
     )
-    assert done.returncode == 1
-    assert "\nRuntimeError: " in done.stderr
