@@ -34,8 +34,10 @@ class Round:
 
     first: int
     """Block it begins with."""
+    planned: int
+    """Pairs of processes, for each cell."""
     pairs: int
-    """Of processes, for each cell: those planned, or fewer if the budget was spent before."""
+    """Those that are made of them: fewer if the budget was spent before."""
     cells: tuple[Cell, ...]
     itself: tuple[Cell, ...]
     """Those in which the head is measured twice as well, to see how far it is told from itself."""
@@ -57,8 +59,6 @@ class Comparison:
     base_run: str
     """The run whose records are the base's: relative to the comparison's folder, or anywhere."""
     head_run: str
-    pairs: int
-    """Of processes, planned for each cell and round."""
     budget: float
     """Seconds after which a round ends, if it has as many pairs as an interval needs."""
     threshold: float

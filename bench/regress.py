@@ -40,6 +40,8 @@ from bench.workloads import WORKLOADS
 
 LEAST_PAIRS = 8
 """The exact interval needs them (``report.statistics``)."""
+CONFIRMING = 2
+"""Times as many pairs has the second round: few cells are left, and it finds its own threshold."""
 TRAIN_IMAGES = 512
 TEST_IMAGES = 256
 TIMEOUT = 600.0
@@ -200,11 +202,10 @@ def _write_states(kind: Kind, options: argparse.Namespace, folder: Path, console
             head=head.what,
             base_run=f"base/{PAIRS}",
             head_run=f"head/{PAIRS}",
-            pairs=options.pairs,
             budget=options.budget,
             threshold=options.threshold,
             harness_differs=kind == "code" and states.harness_differs(base.code.commit or ""),
-            rounds=(Round(first=0, pairs=options.pairs, cells=cells, itself=(sentinel,)),),
+            rounds=(_round(0, options.pairs, cells, itself=(sentinel,)),),
         ),
     )
 
@@ -255,13 +256,17 @@ def _write_stored(options: argparse.Namespace, folder: Path) -> None:
             head=head.what,
             base_run=str(run),
             head_run=f"head/{PAIRS}",
-            pairs=pairs,
             budget=options.budget,
             threshold=options.threshold,
             harness_differs=states.harness_differs(stored.code.commit or ""),
-            rounds=(Round(first=0, pairs=pairs, cells=cells, itself=()),),
+            rounds=(_round(0, pairs, cells, itself=()),),
         ),
     )
+
+
+def _round(first: int, pairs: int, cells: tuple[Cell, ...], itself: tuple[Cell, ...]) -> Round:
+    """As it is planned."""
+    return Round(first=first, planned=pairs, pairs=pairs, cells=cells, itself=itself)
 
 
 def _save_plan(folder: Path, planned: plan.Plan) -> None:
@@ -329,7 +334,7 @@ def measure(folder: Path, console: Console) -> None:
         ended = replace(last, pairs=budget.spent - last.first)
         report(
             f"{comparison.budget / 60:g} minutes (--budget) are spent: the comparison is made of "
-            f"{ended.pairs} of {last.pairs} pairs"
+            f"{ended.pairs} of {last.planned} pairs"
         )
         shorter = replace(comparison, rounds=(*before, ended))
         _save(folder, shorter)
@@ -338,14 +343,9 @@ def measure(folder: Path, console: Console) -> None:
     comparison = carried_out(comparison)
     if len(comparison.rounds) == 1 and (cells := _to_confirm(folder)):
         report(f"once more, to be sure: {', '.join(map(str, cells))}")
-        second = Round(
-            first=comparison.pairs,
-            pairs=comparison.pairs,
-            cells=cells,
-            # Of what differed when stored records were made it could say nothing.
-            itself=() if comparison.kind == "stored" else cells,
-        )
-        sides = {name: _extended(side, comparison, second) for name, side in sides.items()}
+        second = _second(comparison, cells)
+        (first,) = comparison.rounds
+        sides = {name: _extended(side, first, second) for name, side in sides.items()}
         comparison = replace(comparison, rounds=(*comparison.rounds, second))
         # Last, so that a plan is there for every round that is known of.
         _save(folder, comparison)
@@ -618,13 +618,24 @@ def _to_confirm(folder: Path) -> tuple[Cell, ...]:
 _CELLS = TypeAdapter(list[Cell])
 
 
-def _extended(side: Side, comparison: Comparison, asked: Round) -> Side:
+def _second(comparison: Comparison, cells: tuple[Cell, ...]) -> Round:
+    """To confirm what the only round so far says of ``cells``."""
+    (first,) = comparison.rounds
+    if comparison.kind == "stored":
+        # There are no other records of the base; and of what differed when those were made the
+        # head against itself could say nothing.
+        return _round(first.planned, first.planned, cells, itself=())
+    return _round(first.planned, CONFIRMING * first.planned, cells, itself=cells)
+
+
+def _extended(side: Side, first: Round, asked: Round) -> Side:
     """With the trials of one round more."""
     have = {trial.name for trial in side.plan.trials}
     more = [
-        replace(trial, block=trial.block + comparison.pairs, seed=trial.seed + comparison.pairs)
+        replace(trial, block=trial.block + later, seed=trial.seed + later)
+        for later in range(asked.first, asked.first + asked.planned, first.planned)
         for trial in side.plan.trials
-        if trial.block < comparison.pairs and not trial.label and cell_of(trial) in asked.cells
+        if trial.block < first.planned and not trial.label and cell_of(trial) in asked.cells
     ]
     if side.plan.run == "head":
         more.extend(_against_itself(tuple(more), asked.itself))

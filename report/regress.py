@@ -121,9 +121,9 @@ def sentences(judgement: Judgement) -> Iterator[str]:
     if comparison.harness_differs:
         yield "The base has another bench/; both are measured by the head's."
     for number, asked in enumerate(comparison.rounds, start=1):
-        if asked.pairs < comparison.pairs:
+        if asked.pairs < asked.planned:
             yield (
-                f"Round {number} has {asked.pairs} of {comparison.pairs} pairs: after "
+                f"Round {number} has {asked.pairs} of {asked.planned} pairs: after "
                 f"{comparison.budget / 60:g} minutes none was begun any more (--budget)."
             )
     yield f"The threshold of time is {comparison.threshold:.1%}."
@@ -231,8 +231,7 @@ def summary(judgement: Judgement) -> dict[str, Any]:
         "base": comparison.base,
         "head": comparison.head,
         "kind": comparison.kind,
-        "pairs": comparison.pairs,
-        "rounds": len(comparison.rounds),
+        "rounds": [{"planned": of.planned, "pairs": of.pairs} for of in comparison.rounds],
         "slopes": list(judgement.slopes),
         "threshold": comparison.threshold,
         "sentinels": [

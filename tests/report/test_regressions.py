@@ -98,9 +98,10 @@ def compared(
 ) -> Path:
     """A comparison of records, with a second round of the cells ``again``; ``itself`` by round."""
     first, second = map(tuple, itself)
-    rounds = [Round(first=0, pairs=pairs, cells=CELLS, itself=first)]
+    rounds = [Round(first=0, planned=PAIRS, pairs=pairs, cells=CELLS, itself=first)]
     if again:
-        rounds.append(Round(first=PAIRS, pairs=PAIRS, cells=tuple(again), itself=second))
+        late = Round(first=PAIRS, planned=PAIRS, pairs=PAIRS, cells=tuple(again), itself=second)
+        rounds.append(late)
     for name, records in (("base", base), ("head", head)):
         run = folder / name / "pairs"
         run.mkdir(parents=True)
@@ -113,7 +114,6 @@ def compared(
         head="the working tree",
         base_run="base/pairs",
         head_run="head/pairs",
-        pairs=PAIRS,
         budget=90.0,
         threshold=threshold,
         harness_differs=False,
