@@ -24,6 +24,7 @@ from bench.errors import UserError
 from report.console import console_table
 from report.markdown import escaped, rows_of
 from report.regressions import Finding, Judgement, Metric, judge, threshold
+from report.statistics import Interval
 from report.tables.columns import (
     ARM,
     WORKLOAD,
@@ -175,15 +176,18 @@ def table(judgement: Judgement) -> Table:
 
 def _row(finding: Finding) -> dict[str, object]:
     """In base units; intervals are of ratios, of accuracy what the head has more."""
-    effect, wall = finding.effect, finding.wall
-    shown = effect and (-effect if finding.metric == "accuracy" else effect.as_ratio())
+
+    def shown(effect: Interval | None) -> Interval | None:
+        return effect and (-effect if finding.metric == "accuracy" else effect.as_ratio())
+
     return {
         **asdict(finding.cell),
         "metric": finding.metric,
         "base": np.nan if finding.base is None else finding.base,
         "head": np.nan if finding.head is None else finding.head,
-        **limits("effect", shown),
-        **limits("wall", wall and wall.as_ratio()),
+        **limits("effect", shown(finding.effect)),
+        **limits("wall", shown(finding.wall)),
+        **limits("second", shown(finding.second)),
         "pairs": finding.pairs,
         "outcome": finding.outcome,
         "reason": plain(finding.reason),
@@ -209,6 +213,11 @@ def _effect(metric: Metric, estimate: float, low: float, high: float) -> Cell:
     return (f"{100 * estimate:+.2f} points", f"{100 * low:+.2f} to {100 * high:+.2f}")
 
 
+def _again(estimate: float, low: float, high: float, metric: Metric) -> Cell:
+    """Begins with what is not there where there was no second round: then the column is not."""
+    return _effect(metric, estimate, low, high)
+
+
 COLUMNS = (
     WORKLOAD,
     ARM,
@@ -218,6 +227,7 @@ COLUMNS = (
     Column(keys=("metric", *spread("effect")), title="head / base", show=_effect),
     Column(keys=spread("wall"), title="by wall time", show=ratio),
     Column(keys=("pairs",), title="pairs", show=text),
+    Column(keys=(*spread("second"), "metric"), title="second round", show=_again, page_only=True),
     Column(keys=("outcome",), title="outcome", show=text, holds="verdict"),
     Column(keys=("reason",), title="why", show=text, page_only=True, holds="words"),
 )

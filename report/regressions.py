@@ -67,6 +67,8 @@ class Finding:
     """At 95%, of the first round: log(head / base), or of accuracy what the head has less."""
     wall: Interval | None = None
     """Of time per step where adjusted CPU time decides: the same by wall time."""
+    second: Interval | None = None
+    """The effect in the second round, of what was measured again."""
 
     @property
     def fails(self) -> bool:
@@ -482,6 +484,7 @@ def _final(first: Finding, second: Mapping[Key, Finding] | None) -> Finding:
         first,
         outcome="worse" if said == "worse" else "not confirmed",
         reason=f"{first.reason}; in a second round: {said}",
+        second=again.effect if again else None,
     )
 
 

@@ -154,7 +154,11 @@ def test_a_slow_down_is_to_be_confirmed_and_then_fails_alone(tmp_path: Path) -> 
     effect = times[PYTORCH].effect
     assert effect is not None
     assert effect.as_ratio().estimate == pytest.approx(1.3, abs=0.03)
-    assert {f.outcome for cell, f in times.items() if cell != PYTORCH} == {"no difference"}
+    second = times[PYTORCH].second
+    assert second is not None
+    assert second.as_ratio().estimate == pytest.approx(1.3, abs=0.03)
+    others = [f for cell, f in times.items() if cell != PYTORCH]
+    assert {(f.outcome, f.second) for f in others} == {("no difference", None)}
     gone = judge(
         compared(tmp_path / "gone", base, head + side(first=PAIRS, seed=200), again=[PYTORCH])
     )
@@ -283,6 +287,7 @@ def test_what_cannot_be_told_from_itself_is_not_confirmed(
     finding = found(judgement)[PYTORCH]
     assert finding.outcome == "not confirmed"
     assert finding.reason.endswith("in a second round: undecided")
+    assert finding.second is not None
     assert judgement.status == "passed"
 
 
