@@ -343,8 +343,8 @@ def measure(folder: Path, console: Console) -> None:
     comparison = carried_out(comparison)
     if len(comparison.rounds) == 1 and (cells := _to_confirm(folder)):
         report(f"once more, to be sure: {', '.join(map(str, cells))}")
-        second = _second(comparison, cells)
         (first,) = comparison.rounds
+        second = second_round(first, cells, comparison.kind)
         sides = {name: _extended(side, first, second) for name, side in sides.items()}
         comparison = replace(comparison, rounds=(*comparison.rounds, second))
         # Last, so that a plan is there for every round that is known of.
@@ -618,10 +618,9 @@ def _to_confirm(folder: Path) -> tuple[Cell, ...]:
 _CELLS = TypeAdapter(list[Cell])
 
 
-def _second(comparison: Comparison, cells: tuple[Cell, ...]) -> Round:
-    """To confirm what the only round so far says of ``cells``."""
-    (first,) = comparison.rounds
-    if comparison.kind == "stored":
+def second_round(first: Round, cells: tuple[Cell, ...], kind: Kind) -> Round:
+    """What is to confirm what the first says of ``cells``."""
+    if kind == "stored":
         # There are no other records of the base; and of what differed when those were made the
         # head against itself could say nothing.
         return _round(first.planned, first.planned, cells, itself=())

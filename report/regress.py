@@ -207,15 +207,10 @@ def _value(metric: Metric, value: float) -> Cell:
     return (f"{value:g}", "")
 
 
-def _effect(metric: Metric, estimate: float, low: float, high: float) -> Cell:
+def _effect(estimate: float, low: float, high: float, metric: Metric) -> Cell:
     if metric != "accuracy" or np.isnan(estimate):
         return ratio(estimate, low, high)
     return (f"{100 * estimate:+.2f} points", f"{100 * low:+.2f} to {100 * high:+.2f}")
-
-
-def _again(estimate: float, low: float, high: float, metric: Metric) -> Cell:
-    """Begins with what is not there where there was no second round: then the column is not."""
-    return _effect(metric, estimate, low, high)
 
 
 COLUMNS = (
@@ -224,10 +219,10 @@ COLUMNS = (
     Column(keys=("metric",), title="metric", show=text, holds="words"),
     Column(keys=("metric", "base"), title="base", show=_value),
     Column(keys=("metric", "head"), title="head", show=_value),
-    Column(keys=("metric", *spread("effect")), title="head / base", show=_effect),
+    Column(keys=(*spread("effect"), "metric"), title="head / base", show=_effect),
     Column(keys=spread("wall"), title="by wall time", show=ratio),
     Column(keys=("pairs",), title="pairs", show=text),
-    Column(keys=(*spread("second"), "metric"), title="second round", show=_again, page_only=True),
+    Column(keys=(*spread("second"), "metric"), title="second round", show=_effect, page_only=True),
     Column(keys=("outcome",), title="outcome", show=text, holds="verdict"),
     Column(keys=("reason",), title="why", show=text, page_only=True, holds="words"),
 )

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from bench import code, machine, plan
 from bench.code import ROOT
-from bench.comparison import COMPARISON, ITSELF
+from bench.comparison import COMPARISON, ITSELF, Cell, Round
 from bench.contract import Trial
 from bench.data import Dataset, open_dataset, save_dataset
 from bench.plan import Plan
@@ -31,6 +31,7 @@ from bench.regress import (
     main,
     parser,
     proven,
+    second_round,
     shared,
     start,
 )
@@ -291,6 +292,16 @@ def test_a_proof_is_of_what_ended_well(
         ),
     )
     assert proven(tmp_path) == {}
+
+
+def test_a_second_round_has_twice_the_pairs_and_meets_itself() -> None:
+    """But not where the base is stored records: there are no others of it."""
+    cells = (Cell(workload="listing3", framework="jax", mode="jit"),)
+    first = Round(first=0, planned=12, pairs=9, cells=cells, itself=())
+    measured = second_round(first, cells, "code")
+    assert (measured.first, measured.planned, measured.itself) == (12, 24, cells)
+    stored = second_round(first, cells, "stored")
+    assert (stored.first, stored.planned, stored.itself) == (12, 12, ())
 
 
 FORWARD = "        logits = self.forward(self.images[batch])\n"

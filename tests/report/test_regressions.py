@@ -13,7 +13,7 @@ from junitparser import Failure, JUnitXml
 from bench.comparison import COMPARISON, ITSELF, Cell, Comparison, Kind, Round
 from bench.contract import TWIN
 from bench.records import SCHEMA, Chunk, Record, Regression, append_record
-from report.regress import JUNIT, PAGE, SUMMARY, main
+from report.regress import JUNIT, PAGE, SUMMARY, main, table
 from report.regressions import Finding, Judgement, judge, threshold
 from tests.report.conftest import blocks_of
 
@@ -157,6 +157,8 @@ def test_a_slow_down_is_to_be_confirmed_and_then_fails_alone(tmp_path: Path) -> 
     second = times[PYTORCH].second
     assert second is not None
     assert second.as_ratio().estimate == pytest.approx(1.3, abs=0.03)
+    titles = [{column.title for column in table(of).shown} for of in (first, confirmed)]
+    assert titles[1] - titles[0] == {"second round"}
     others = [f for cell, f in times.items() if cell != PYTORCH]
     assert {(f.outcome, f.second) for f in others} == {("no difference", None)}
     gone = judge(
