@@ -1,8 +1,8 @@
 """``nox -s regress``: did training become slower, larger or worse?
 
 Two states of the implementations are measured in the same minutes, on the same machine, by the same
-harness: pairs of processes, one of each, at once where there are processors for both. What is
-judged to be worse is measured a second time before anybody is told (``docs/regressions.md``).
+harness: pairs of processes, one of each, at once where there are processors for both. What looks
+worse is measured a second time, which decides (``docs/regressions.md``).
 """
 
 import argparse
@@ -40,7 +40,7 @@ from bench.workloads import WORKLOADS
 
 LEAST_PAIRS = 8
 """The exact interval needs them (``report.statistics``)."""
-CONFIRMING = 2
+CONFIRMING = 3
 """Times as many pairs has the second round: few cells are left, and it finds its own threshold."""
 TRAIN_IMAGES = 512
 TEST_IMAGES = 256
@@ -607,7 +607,7 @@ def _full(planned: plan.Plan, trial: Trial, traces: Mapping[str, Path]) -> tuple
 
 
 def _to_confirm(folder: Path) -> tuple[Cell, ...]:
-    """Cells that were judged to be worse: a list on the judge's standard output."""
+    """Cells that look worse: a list on the judge's standard output."""
     command = [sys.executable, "-m", "report.regress", str(folder.resolve()), "--confirm"]
     told = subprocess.run(
         command, cwd=code.ROOT, check=True, stdout=subprocess.PIPE, text=True
@@ -619,7 +619,7 @@ _CELLS = TypeAdapter(list[Cell])
 
 
 def second_round(first: Round, cells: tuple[Cell, ...], kind: Kind) -> Round:
-    """What is to confirm what the first says of ``cells``."""
+    """What is to decide about ``cells``, of which the first says that they look worse."""
     if kind == "stored":
         # There are no other records of the base; and of what differed when those were made the
         # head against itself could say nothing.

@@ -146,8 +146,9 @@ def sentences(judgement: Judgement) -> Iterator[str]:
             )
     yield (
         "Ratios are head / base with an interval at 95%, of adjusted CPU time where wall time is "
-        "given beside it; below 1 is better. Failures hold for all cells together (Holm), and in "
-        "a second round of pairs."
+        "given beside it; below 1 is better. What has a ratio beyond the threshold is measured "
+        "again, and fails where in that second round the interval, corrected for all its cells "
+        "(Holm), lies beyond the threshold."
     )
 
 

@@ -1,8 +1,9 @@
 """Did something become worse between two states? Judgements of what ``bench.regress`` measured.
 
-A cell is worse only where the whole interval, corrected for how many cells there are (Holm), lies
-beyond the threshold, in two rounds of pairs that are judged each on its own. In the second every
-cell meets itself, too: its threshold is never finer than twice what that interval spans.
+A first round of pairs says where to look: wherever its ratio lies beyond the threshold, whatever
+its interval. A second, of fresh pairs and judged by itself, decides: a cell is worse only where
+there the whole interval, corrected for how many cells it has (Holm), lies beyond as well. In it
+every cell meets itself: its threshold is never finer than twice what that interval spans.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,8 +46,9 @@ Metric = Literal[
     "equivalence",
 ]
 Outcome = Literal["worse", "not confirmed", "perhaps worse", "no difference", "better", "undecided"]
-"""worse: beyond the threshold, twice. not confirmed: once. perhaps worse: there is a difference,
-but not for certain one beyond the threshold. undecided: the interval is wider than that."""
+"""worse: for certain beyond the threshold in a second round, after a ratio beyond it in the first.
+not confirmed: for certain in the first round only. perhaps worse: there is a difference, but not
+for certain one beyond the threshold. undecided: the interval is wider than that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,8 @@ class Finding:
     """At 95%, of the first round: log(head / base), or of accuracy what the head has less."""
     wall: Interval | None = None
     """Of time per step where adjusted CPU time decides: the same by wall time."""
+    suspect: bool = False
+    """The effect of the first round is beyond the threshold, if not for certain: measure again."""
     second: Interval | None = None
     """The effect in the second round, of what was measured again."""
 
@@ -115,7 +119,7 @@ class Judgement:
     void: str
     """Why no time of the first round can be believed, as a clause; empty if they can."""
     to_confirm: tuple[Cell, ...]
-    """Cells that were worse in the only round there is."""
+    """Cells that are suspect in the only round there is."""
 
     @property
     def status(self) -> Literal["failed", "undecided", "passed"]:
@@ -164,7 +168,7 @@ def judge(folder: Path) -> Judgement:
         void=_void(sentinels[0]),
         to_confirm=()
         if second
-        else tuple(dict.fromkeys(f.cell for f in first.values() if f.outcome == "worse")),
+        else tuple(dict.fromkeys(f.cell for f in first.values() if f.suspect)),
     )
 
 
@@ -361,6 +365,7 @@ def _round(comparison: Comparison, met: _Met, sentinels: Sequence[Sentinel]) -> 
                 base=float(np.median(values[cell][0])),
                 head=float(np.median(values[cell][1])),
                 effect=verdict.effect,
+                suspect=verdict.suspect,
             )
     return found
 
@@ -401,6 +406,7 @@ class _Verdict:
     outcome: Outcome
     reason: str
     effect: Interval
+    suspect: bool
 
 
 def _family(
@@ -441,7 +447,8 @@ def _one(row: Floats, limit: float, beyond: float, apart: float) -> _Verdict:
         certain = paired_interval(row, beyond).high < -limit
         outcome = "better"
         reason = "the whole interval lies beyond the threshold" if certain else "a difference"
-    return _Verdict(outcome=outcome, reason=reason, effect=effect)
+    suspect = len(row) >= EXACT_FROM and effect.estimate > limit
+    return _Verdict(outcome=outcome, reason=reason, effect=effect, suspect=suspect)
 
 
 def _too_few(pairs: int) -> str:
@@ -456,11 +463,13 @@ def _timed(
     head: float | None,
     void: str,
 ) -> Finding:
-    outcome, reason = verdict.outcome, verdict.reason
+    outcome, reason, suspect = verdict.outcome, verdict.reason, verdict.suspect
     if void:
-        outcome, reason = "undecided", void
-    elif outcome == "worse" and base is not None and head is not None and head - base < FLOOR:
-        outcome, reason = "perhaps worse", f"less than {FLOOR * 1e6:.0f} us per step"
+        outcome, reason, suspect = "undecided", void, False
+    elif suspect and base is not None and head is not None and head - base < FLOOR:
+        suspect = False
+        if outcome == "worse":
+            outcome, reason = "perhaps worse", f"less than {FLOOR * 1e6:.0f} us per step"
     return Finding(
         cell=cell,
         metric="time per step",
@@ -471,19 +480,24 @@ def _timed(
         head=head,
         effect=verdict.effect,
         wall=wall,
+        suspect=suspect,
     )
 
 
 def _final(first: Finding, second: Mapping[Key, Finding] | None) -> Finding:
-    """What both rounds say together of what the first called worse."""
-    if first.outcome != "worse" or second is None:
+    """What both rounds say together; nothing is worse that was measured only once."""
+    if not first.suspect:
         return first
-    again = second.get((first.cell, first.metric))
-    said = "missing" if again is None else again.outcome
+    again = second.get((first.cell, first.metric)) if second is not None else None
+    said: Outcome = "undecided" if again is None else again.outcome
+    outcome = said
+    if said != "worse" and first.outcome == "worse":
+        outcome = "not confirmed"
+    told = "missing" if again is None else f"{said}, {again.reason}"
     return replace(
         first,
-        outcome="worse" if said == "worse" else "not confirmed",
-        reason=f"{first.reason}; in a second round: {said}",
+        outcome=outcome,
+        reason=f"{first.outcome} in a first round; in a second: {told}",
         second=again.effect if again else None,
     )
 

@@ -294,12 +294,12 @@ def test_a_proof_is_of_what_ended_well(
     assert proven(tmp_path) == {}
 
 
-def test_a_second_round_has_twice_the_pairs_and_meets_itself() -> None:
+def test_a_second_round_has_three_times_the_pairs_and_meets_itself() -> None:
     """But not where the base is stored records: there are no others of it."""
     cells = (Cell(workload="listing3", framework="jax", mode="jit"),)
     first = Round(first=0, planned=12, pairs=9, cells=cells, itself=())
     measured = second_round(first, cells, "code")
-    assert (measured.first, measured.planned, measured.itself) == (12, 24, cells)
+    assert (measured.first, measured.planned, measured.itself) == (12, 36, cells)
     stored = second_round(first, cells, "stored")
     assert (stored.first, stored.planned, stored.itself) == (12, 12, ())
 
@@ -313,7 +313,7 @@ def test_what_is_planted_is_found_twice_before_it_is_a_failure(tmp_path: Path) -
 
     Every forward pass is taken twice in the head: half as much time again, which a machine may be
     too busy to tell. And 64 MiB are kept, a quarter more memory at least, which it always can.
-    There is no time for the ninth pair of either round, of 9 and of 18.
+    There is no time for the ninth pair of either round, of 9 and of 27.
     """
     project = tmp_path / "project"
     project.mkdir()
@@ -345,9 +345,9 @@ def test_what_is_planted_is_found_twice_before_it_is_a_failure(tmp_path: Path) -
     assert "failed, because of listing3 plain loop (" in said
     assert "0.001 minutes (--budget) are spent" in " ".join(done.stderr.split())
     assert "Round 1 has 8 of 9 pairs" in said
-    assert "Round 2 has 8 of 18 pairs" in said
+    assert "Round 2 has 8 of 27 pairs" in said
     summary = json.loads((project / "results/first/regress.json").read_text())
-    assert [of["planned"] for of in summary["rounds"]] == [9, 18]
+    assert [of["planned"] for of in summary["rounds"]] == [9, 27]
     outcomes = {row["metric"]: row["outcome"] for row in summary["findings"]}
     assert outcomes["host memory"] == "worse"
     assert outcomes["accuracy"] == "no difference"
@@ -361,7 +361,7 @@ def test_what_is_planted_is_found_twice_before_it_is_a_failure(tmp_path: Path) -
     for side in SIDES:
         planned = plan.load(project / "results/first" / side / "pairs").trials
         seeds = {trial.block: trial.seed for trial in planned}
-        assert seeds == {block: block for block in range(27)}
+        assert seeds == {block: block for block in range(36)}
     # In both rounds the head met itself as well.
     itself = Counter(
         (trial["label"], trial["block"] >= 9)
