@@ -129,12 +129,14 @@ def sentences(judgement: Judgement) -> Iterator[str]:
             )
     yield f"The threshold of time is {comparison.threshold:.1%}."
     for sentinel in judgement.sentinels:
-        told = (
-            f"{sentinel.pairs} pairs are left, too few"
-            if sentinel.resolution is None
-            else f"told apart to {sentinel.resolution:.1%}; its threshold there is "
-            f"{threshold(comparison, sentinel):.1%}"
-        )
+        told = f"{sentinel.pairs} pairs are left, too few"
+        if sentinel.effect is not None:
+            of = sentinel.effect.as_ratio()
+            told = (
+                f"{of.estimate:.3f} ({of.low:.3f} to {of.high:.3f}), so told apart to "
+                f"{sentinel.resolution:.1%}; its threshold there is "
+                f"{threshold(comparison, sentinel):.1%}"
+            )
         yield f"Round {sentinel.round}, {sentinel.cell} against itself: {told}."
     if judgement.void:
         yield f"Nothing can be said about time: {judgement.void}."
@@ -245,6 +247,12 @@ def summary(judgement: Judgement) -> dict[str, Any]:
                 **asdict(sentinel.cell),
                 "round": sentinel.round,
                 "pairs": sentinel.pairs,
+                **{
+                    name: as_json(value)
+                    for name, value in limits(
+                        "effect", sentinel.effect and sentinel.effect.as_ratio()
+                    ).items()
+                },
                 "resolution": sentinel.resolution,
                 "threshold": threshold(comparison, sentinel),
                 "apart": sentinel.apart,

@@ -9,7 +9,7 @@ every cell meets itself: its threshold is never finer than twice what that inter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from math import exp, expm1, log1p
+from math import expm1, log1p
 from pathlib import Path
 from typing import Literal
 
@@ -94,15 +94,15 @@ class Sentinel:
     """From 1."""
     pairs: int
     """Of processes, that are left."""
-    half_width: float | None
-    """Of the interval of log(head / head) at 95%; None where too few pairs are left for one."""
+    effect: Interval | None
+    """log(head / head) at 95%; None where too few pairs are left for it."""
     apart: bool
-    """The head was told from itself."""
+    """The head was told from itself, at 99%."""
 
     @property
     def resolution(self) -> float | None:
         """Share to which the head was told from itself."""
-        return None if self.half_width is None else exp(self.half_width) - 1
+        return None if self.effect is None else expm1(self.effect.half_width)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +165,7 @@ def judge(folder: Path) -> Judgement:
         findings=tuple(findings),
         slopes=tuple(of.slope for of in met),
         sentinels=tuple(chain.from_iterable(sentinels)),
-        void=_void(sentinels[0]),
+        void=_void(comparison, sentinels[0]),
         to_confirm=()
         if second
         else tuple(dict.fromkeys(f.cell for f in first.values() if f.suspect)),
@@ -296,25 +296,37 @@ def _meeting(mine: pd.DataFrame, other: pd.DataFrame, processes: Processes) -> _
 def _sentinel(met: _Met, cell: Cell, number: int) -> Sentinel:
     meeting = met.itself.get(cell)
     times = meeting.times(met.slope) if meeting else np.empty(0)
-    found = Sentinel(cell=cell, round=number, pairs=len(times), half_width=None, apart=False)
+    found = Sentinel(cell=cell, round=number, pairs=len(times), effect=None, apart=False)
     if len(times) < EXACT_FROM:
         return found
     return replace(
         found,
-        half_width=paired_interval(times).half_width,
+        effect=paired_interval(times),
         apart=paired_interval(times, SENTINEL_CONFIDENCE).excludes(0.0),
     )
 
 
-def _void(sentinels: Sequence[Sentinel]) -> str:
-    """Why no time of a round can be believed."""
-    return "the run tells the head from itself" if any(of.apart for of in sentinels) else ""
+def _void(comparison: Comparison, sentinels: Sequence[Sentinel]) -> str:
+    """Why no time of a round can be believed.
+
+    What makes the head differ from itself, and may do so by more than the threshold, may be all
+    that makes it differ from the base. One in a hundred sentinels is told from itself by chance; to
+    the few who are by less than matters here it does no harm.
+    """
+    for of in sentinels:
+        limit = threshold(comparison, of)
+        if of.apart and of.effect is not None and limit is not None:
+            most = max(abs(of.effect.low), abs(of.effect.high))
+            if most > log1p(limit):
+                return "the run tells the head from itself, by more than the threshold perhaps"
+    return ""
 
 
 def threshold(comparison: Comparison, sentinel: Sentinel) -> float | None:
     """Share beyond which a step of the sentinel's cell is slower; None where it is not known."""
-    width = sentinel.half_width
-    return None if width is None else max(comparison.threshold, expm1(2 * width))
+    if sentinel.effect is None:
+        return None
+    return max(comparison.threshold, expm1(2 * sentinel.effect.half_width))
 
 
 Key = tuple[Cell, Metric]
@@ -324,7 +336,7 @@ def _round(comparison: Comparison, met: _Met, sentinels: Sequence[Sentinel]) -> 
     """Judge one round by itself, each metric as a family of its own."""
     cells, pairs = met.asked.cells, met.pairs
     limits = dict.fromkeys(cells, log1p(comparison.threshold))
-    void = dict.fromkeys(cells, _void(sentinels))
+    void = dict.fromkeys(cells, _void(comparison, sentinels))
     for of in sentinels:
         share = threshold(comparison, of)
         if share is not None:

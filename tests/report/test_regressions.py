@@ -1,6 +1,7 @@
 """What is judged to be worse, and what is not: comparisons whose truth is known."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -262,6 +263,20 @@ def test_a_run_that_tells_a_state_from_itself_says_nothing_of_time(tmp_path: Pat
     assert {f.outcome for f in found(judgement, "host memory").values()} == {"no difference"}
 
 
+def test_a_state_that_is_told_from_itself_by_less_than_matters_does_no_harm(
+    tmp_path: Path,
+) -> None:
+    head = side({"jax jit": 1.3}, seed=100, twin=0.103, noise=0.01)
+    fine = judge(compared(tmp_path / "fine", side(), head, itself=([PYTORCH], [])))
+    (sentinel,) = fine.sentinels
+    assert sentinel.apart
+    assert fine.to_confirm == (CELLS[1],)
+    assert not fine.void
+    strict = compared(tmp_path / "strict", side(), head, itself=([PYTORCH], []), threshold=0.02)
+    assert not judge(strict).to_confirm
+    assert "by more than the threshold" in judge(strict).void
+
+
 def only(records: Sequence[Record], framework: str = "pytorch") -> list[Record]:
     return [record for record in records if record.trial.framework == framework]
 
@@ -464,7 +479,8 @@ def test_it_is_written_for_people_programs_and_whatever_shows_tests(
     printed = " ".join(capsys.readouterr().out.split())
     assert "failed, because of listing1 pytorch eager (time per step)" in printed
     for number in (1, 2):
-        assert f"Round {number}, listing1 pytorch eager against itself: told apart to " in printed
+        said = rf"Round {number}, {PYTORCH} against itself: \d\.\d+ \(.*?\), so told apart"
+        assert re.search(said, printed)
     page = (folder / PAGE).read_text()
     assert page.startswith("# Regressions: failed\n")
     (row,) = (line for line in page.splitlines() if "pytorch (eager) | time per step" in line)
