@@ -48,7 +48,7 @@ Metric = Literal[
 Outcome = Literal["worse", "not confirmed", "perhaps worse", "no difference", "better", "undecided"]
 """worse: for certain beyond the threshold in a second round, after a ratio beyond it in the first.
 not confirmed: for certain in the first round only. perhaps worse: there is a difference, but not
-for certain one beyond the threshold. undecided: the interval is wider than that."""
+for certain one beyond the threshold. undecided: none is shown, the interval is wider than that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -451,14 +451,14 @@ def _one(row: Floats, limit: float, beyond: float, apart: float) -> _Verdict:
         outcome, reason = "undecided", _too_few(len(row))
     elif paired_interval(row, beyond).low > limit:
         outcome, reason = "worse", "the whole interval lies beyond the threshold"
-    elif effect.half_width > limit:
-        outcome, reason = "undecided", "the interval is wider than the threshold"
     elif paired_interval(row, apart).low > 0:
         outcome, reason = "perhaps worse", "a difference, but not for certain beyond the threshold"
     elif paired_interval(row, apart).high < 0:
         certain = paired_interval(row, beyond).high < -limit
         outcome = "better"
         reason = "the whole interval lies beyond the threshold" if certain else "a difference"
+    elif effect.half_width > limit:
+        outcome, reason = "undecided", "the interval is wider than the threshold"
     suspect = len(row) >= EXACT_FROM and effect.estimate > limit
     return _Verdict(outcome=outcome, reason=reason, effect=effect, suspect=suspect)
 

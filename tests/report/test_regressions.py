@@ -210,6 +210,16 @@ def test_a_speed_up_is_reported(tmp_path: Path) -> None:
     assert found(judgement)[CELLS[2]].outcome == "better"
 
 
+def test_a_certain_speed_up_is_reported_however_wide_the_interval(tmp_path: Path) -> None:
+    head = side({"keras fit": 0.9}, seed=100, noise=0.06)
+    times = found(judge(compared(tmp_path, side(noise=0.06), head, threshold=0.03)))
+    effect = times[CELLS[2]].effect
+    assert effect is not None
+    assert effect.half_width > 0.03
+    assert times[CELLS[2]].outcome == "better"
+    assert times[CELLS[1]].outcome == "undecided"
+
+
 def test_noise_is_undecided_and_never_a_failure(tmp_path: Path) -> None:
     folder = compared(tmp_path, side(noise=0.5), side({"jax jit": 1.2}, seed=100, noise=0.5))
     assert judge(folder).status == "undecided"
