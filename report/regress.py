@@ -8,7 +8,7 @@ import argparse
 import io
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from math import exp
 from pathlib import Path
@@ -132,10 +132,10 @@ def sentences(judgement: Judgement) -> Iterator[str]:
         told = f"{sentinel.pairs} pairs are left, too few"
         if sentinel.effect is not None:
             of = sentinel.effect.as_ratio()
+            estimate, within = ratio(of.estimate, of.low, of.high)
             told = (
-                f"{of.estimate:.3f} ({of.low:.3f} to {of.high:.3f}), so told apart to "
-                f"{sentinel.resolution:.1%}; its threshold there is "
-                f"{threshold(comparison, sentinel):.1%}"
+                f"{estimate} ({within}), so told apart to {sentinel.resolution:.1%}; its threshold "
+                f"there is {threshold(comparison, sentinel):.1%}"
             )
         yield f"Round {sentinel.round}, {sentinel.cell} against itself: {told}."
     if judgement.void:
@@ -247,12 +247,7 @@ def summary(judgement: Judgement) -> dict[str, Any]:
                 **asdict(sentinel.cell),
                 "round": sentinel.round,
                 "pairs": sentinel.pairs,
-                **{
-                    name: as_json(value)
-                    for name, value in limits(
-                        "effect", sentinel.effect and sentinel.effect.as_ratio()
-                    ).items()
-                },
+                **_plain(limits("effect", sentinel.effect and sentinel.effect.as_ratio())),
                 "resolution": sentinel.resolution,
                 "threshold": threshold(comparison, sentinel),
                 "apart": sentinel.apart,
@@ -260,11 +255,12 @@ def summary(judgement: Judgement) -> dict[str, Any]:
             for sentinel in judgement.sentinels
         ],
         "void": judgement.void,
-        "findings": [
-            {name: as_json(value) for name, value in _row(finding).items()}
-            for finding in judgement.findings
-        ],
+        "findings": [_plain(_row(finding)) for finding in judgement.findings],
     }
+
+
+def _plain(row: Mapping[str, object]) -> dict[str, object]:
+    return {name: as_json(value) for name, value in row.items()}
 
 
 def junit(judgement: Judgement) -> str:

@@ -23,7 +23,7 @@ from bench.errors import UserError
 from bench.records import SCHEMA
 from report.contrasts import SENTINEL_CONFIDENCE, Measure, pair
 from report.covariance import adjusted, log_changes, slope
-from report.decisions import MARGINS, holm_confidences
+from report.decisions import MARGINS, Margin, equivalent, holm_confidences
 from report.load import Run, load_run
 from report.processes import Processes, described, find_steps
 from report.statistics import EXACT_FROM, Interval, log_ratios, p_beyond, paired_interval, paired_p
@@ -310,15 +310,15 @@ def _void(comparison: Comparison, sentinels: Sequence[Sentinel]) -> str:
     """Why no time of a round can be believed.
 
     What makes the head differ from itself, and may do so by more than the threshold, may be all
-    that makes it differ from the base. One in a hundred sentinels is told from itself by chance; to
-    the few who are by less than matters here it does no harm.
+    that makes it differ from the base. One in a hundred sentinels is told from itself by chance,
+    most of those by less than that.
     """
     for of in sentinels:
-        limit = threshold(comparison, of)
-        if of.apart and of.effect is not None and limit is not None:
-            most = max(abs(of.effect.low), abs(of.effect.high))
-            if most > log1p(limit):
-                return "the run tells the head from itself, by more than the threshold perhaps"
+        size = threshold(comparison, of)
+        if of.effect is None or size is None or not of.apart:
+            continue
+        if not equivalent(of.effect, Margin(size=size, scale="ratio")):
+            return "the run tells the head from itself, by more than the threshold perhaps"
     return ""
 
 
@@ -475,13 +475,13 @@ def _timed(
     head: float | None,
     void: str,
 ) -> Finding:
-    outcome, reason, suspect = verdict.outcome, verdict.reason, verdict.suspect
+    outcome, reason = verdict.outcome, verdict.reason
+    # By the ratio of pairs: medians of the two sides differ by the minutes they were measured in.
+    small = base is not None and base * expm1(verdict.effect.estimate) < FLOOR
     if void:
-        outcome, reason, suspect = "undecided", void, False
-    elif suspect and base is not None and head is not None and head - base < FLOOR:
-        suspect = False
-        if outcome == "worse":
-            outcome, reason = "perhaps worse", f"less than {FLOOR * 1e6:.0f} us per step"
+        outcome, reason = "undecided", void
+    elif small and outcome == "worse":
+        outcome, reason = "perhaps worse", f"less than {FLOOR * 1e6:.0f} us per step"
     return Finding(
         cell=cell,
         metric="time per step",
@@ -492,7 +492,7 @@ def _timed(
         head=head,
         effect=verdict.effect,
         wall=wall,
-        suspect=suspect,
+        suspect=verdict.suspect and not void and not small,
     )
 
 
@@ -500,12 +500,11 @@ def _final(first: Finding, second: Mapping[Key, Finding] | None) -> Finding:
     """What both rounds say together; nothing is worse that was measured only once."""
     if not first.suspect:
         return first
-    again = second.get((first.cell, first.metric)) if second is not None else None
-    said: Outcome = "undecided" if again is None else again.outcome
-    outcome = said
-    if said != "worse" and first.outcome == "worse":
+    again = second.get((first.cell, first.metric)) if second else None
+    outcome: Outcome = again.outcome if again else "undecided"
+    told = f"{again.outcome}, {again.reason}" if again else "missing"
+    if first.outcome == "worse" and outcome != "worse":
         outcome = "not confirmed"
-    told = "missing" if again is None else f"{said}, {again.reason}"
     return replace(
         first,
         outcome=outcome,

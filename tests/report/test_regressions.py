@@ -204,6 +204,15 @@ def test_a_threshold_is_taken_at_its_word(tmp_path: Path) -> None:
     assert not judge(compared(tmp_path / "as it is", side(), head)).to_confirm
 
 
+def test_a_slow_down_of_just_the_threshold_is_no_failure(tmp_path: Path) -> None:
+    slower = {"jax jit": 1.10}
+    base = side() + side(first=PAIRS)
+    head = side(slower, seed=100) + only(side(slower, seed=200, first=PAIRS), "jax")
+    judgement = judge(compared(tmp_path, base, head, again=[CELLS[1]]))
+    assert judgement.status == "passed"
+    assert found(judgement)[CELLS[1]].outcome == "perhaps worse"
+
+
 def test_a_speed_up_is_reported(tmp_path: Path) -> None:
     judgement = judge(compared(tmp_path, side(), side({"keras fit": 0.9}, seed=100)))
     assert judgement.status == "passed"
