@@ -33,6 +33,14 @@ def check_allocator(wanted: Allocator) -> None:
         raise UserError("--allocator keep: a setting of glibc, which this system does not have")
 
 
+def number(text: str) -> float:
+    """``0.03`` or ``3%``; raises ``ArgumentTypeError`` for what is neither."""
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+
+
 def chosen(kind: str, wanted: Sequence[str] | None, known: Iterable[str]) -> list[str]:
     """Those of ``known`` that are wanted, in their order; all where nothing is.
 

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from bench import code, environments, files, machine, plan, runner, sources, states
-from bench.arguments import Parser, add_allocator, check_allocator, chosen
+from bench.arguments import Parser, add_allocator, check_allocator, chosen, number
 from bench.certificate import Certificate
 from bench.comparison import (
     COMPARISON,
@@ -144,7 +144,9 @@ def _kind(options: argparse.Namespace) -> Kind:
         return "locks"
     if not options.base:
         raise UserError("--base is missing: name a commit, or the folder of a run")
-    return "stored" if (Path(options.base) / plan.PLAN).exists() else "code"
+    # The records alone are not enough to measure anew, but a reason for saying so.
+    held = (Path(options.base) / name for name in (plan.PLAN, RECORDS))
+    return "stored" if any(path.exists() for path in held) else "code"
 
 
 def _write_states(kind: Kind, options: argparse.Namespace, folder: Path, console: Console) -> None:
@@ -694,18 +696,18 @@ def _environment(arms: Sequence[tuple[str, str]]) -> str:
 
 
 def _seconds(text: str) -> float:
-    """Of minutes; raises ``ValueError`` for no time, or more than a week."""
-    minutes = float(text)
+    """Of minutes; raises ``ArgumentTypeError`` for no time, or more than a week."""
+    minutes = number(text)
     if not 0 < minutes <= 7 * 24 * 60:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r}: must be minutes, a week at most")
     return 60 * minutes
 
 
 def _threshold(text: str) -> float:
-    """``1.10``, ``10%`` as a share; raises ``ValueError`` for what is not above 0."""
-    share = float(text.removesuffix("%")) / 100 if text.endswith("%") else float(text) - 1
+    """``1.10``, ``10%`` as a share; raises ``ArgumentTypeError`` for what is not above 0."""
+    share = number(text) if text.endswith("%") else number(text) - 1
     if not 0 < share < 10:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r}: must be above 1, as 1.10, or above 0%, as 10%")
     return share
 
 

@@ -76,6 +76,7 @@ def bench(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ),
         (["--train-images", "60"], "needs at least 64 training images, not 60"),
         (["--repeats", "many"], "invalid int value: 'many'"),
+        (["--precision", "3"], "argument --precision: '3': must be within 0 and 1, as 0.03, or"),
         (["--seed", "-1"], "--seed -1: must not be negative"),
         (["--threads", "4096"], "--threads 4096: must be 1 to"),
         (["--nonsense"], "unrecognized arguments: --nonsense; --help explains"),

@@ -183,7 +183,10 @@ def stored(
         (["--base", "no-such-branch"], "--base no-such-branch: neither a commit"),
         (["--base", "HEAD", "--pairs", "7"], "--pairs 7: must be 8 at least"),
         (["--base", "HEAD", "--seed", "-1"], "--seed -1: must not be negative"),
-        (["--base", "HEAD", "--threshold", "1"], "argument --threshold: invalid"),
+        (["--base", "HEAD", "--threshold", "1"], "--threshold: '1': must be above 1, as"),
+        (["--base", "HEAD", "--threshold", "nan"], "--threshold: 'nan': must be above 1, as"),
+        (["--base", "HEAD", "--threshold", "much"], "--threshold: 'much' is no number"),
+        (["--base", "HEAD", "--budget", "0"], "--budget: '0': must be minutes, a week at most"),
         (["--base", "HEAD", "--threshold", "-5%"], "argument --threshold: "),
         (["--base", "HEAD", "--framework", "torch"], "unknown framework 'torch'"),
         (["--base", "HEAD", "--mode", "fast"], "unknown mode 'fast'"),
@@ -248,6 +251,16 @@ def test_a_stored_run_of_what_no_commit_has_is_refused(
     run = stored(code=replace(make_plan().code, dirty=True))
     assert main(["--base", str(run), "--out", str(tmp_path / "out")]) == 2
     assert "measured with changes that no commit has" in capsys.readouterr().err
+
+
+def test_records_without_a_plan_are_no_run_to_measure_anew(
+    tmp_path: Path, stored: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = stored()
+    (run / plan.PLAN).unlink()
+    assert main(["--base", str(run), "--out", str(tmp_path / "out")]) == 2
+    assert f"{run} holds no run: it has no {plan.PLAN}" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_stored_run_is_measured_again_as_it_was(
