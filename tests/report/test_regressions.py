@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from junitparser import Failure, JUnitXml
+from junitparser import Failure, JUnitXml, Skipped
 
 from bench.comparison import COMPARISON, ITSELF, Cell, Comparison, Kind, Round
 from bench.contract import TWIN
@@ -234,6 +235,9 @@ def test_noise_is_undecided_and_never_a_failure(tmp_path: Path) -> None:
     assert judge(folder).status == "undecided"
     assert main([str(folder)]) == 0
     assert main([str(folder), "--strict"]) == 1
+    results = [result for of in junit_cases(folder).values() for result in of]
+    assert {type(result) for result in results} == {Skipped}
+    assert all(result.message.startswith("undecided: ") for result in results)
 
 
 def nervous(records: Sequence[Record], seed: int) -> list[Record]:
@@ -469,13 +473,33 @@ def test_stored_records_serve_for_every_round_and_are_said_to_be_weaker(
     assert found(judge(folder))[CELLS[1]].outcome == "worse"
 
 
+# Of the elements we write, what junit-10.xsd (Jenkins' xUnit plugin) allows: attributes, children.
+JUNIT_ELEMENTS = {
+    "testsuites": ("name time tests failures errors", "testsuite"),
+    "testsuite": (
+        "name tests failures errors group time skipped timestamp hostname id package file log url",
+        "testsuite properties testcase system-out system-err",
+    ),
+    "testcase": ("name time classname group", "skipped error failure system-out system-err"),
+    "failure": ("type message", ""),
+    "skipped": ("type message", ""),
+    "system-out": ("", ""),
+}
+
+
 def junit_cases(folder: Path) -> dict[tuple[str, str], list[Any]]:
     """What a reader of JUnit's files finds: class and name, and how it ended; nothing if well."""
+    tree = ET.fromstring((folder / JUNIT).read_text(encoding="utf-8"))  # noqa: S314, our own file
+    for element in tree.iter():
+        attributes, children = (set(of.split()) for of in JUNIT_ELEMENTS[element.tag])
+        assert set(element.attrib) <= attributes
+        assert {child.tag for child in element} <= children
     read = JUnitXml.fromfile(str(folder / JUNIT))
     (suite,) = read
     cases = {(case.classname, case.name): case.result for case in suite}
     assert (read.tests, suite.tests) == (len(cases), len(cases))
-    assert suite.failures == sum(isinstance(r, Failure) for of in cases.values() for r in of)
+    results = [type(result) for of in cases.values() for result in of]
+    assert (suite.failures, suite.skipped) == (results.count(Failure), results.count(Skipped))
     return cases
 
 
