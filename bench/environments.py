@@ -49,10 +49,11 @@ def _told(root: Path) -> Mapping[str, Implementation]:
     try:
         return TypeAdapter(dict[str, Implementation]).validate_json(asked.stdout)
     except ValidationError:
-        said = " ".join(asked.stderr.split())[-200:]
+        # A traceback's last line says what, those above it only where in a copy that is gone soon.
+        said = " ".join(asked.stderr.strip().rpartition("\n")[2].split())[:200]
         raise UserError(
-            f"{root}: its implementations do not fit this harness ({said}); compare with a state "
-            "that they fit"
+            f"its implementations do not fit this harness ({said}); compare with a state that "
+            "they fit"
         ) from None
 
 

@@ -87,7 +87,10 @@ def harness_differs(ref: str) -> bool:
 
 def lacks(state: State, framework: str, mode: str, device: Device) -> str:
     """What ``state`` lacks of an arm, as a clause; empty if it has it. Raises ``UserError``."""
-    known = frameworks(state.root)
+    try:
+        known = frameworks(state.root)
+    except UserError as error:
+        raise UserError(f"{state.what}: {error}") from None
     if framework not in known:
         return f"has no {framework}"
     found = known[framework].modes.get(mode)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import code, environments, states
+from bench import code, states
 from bench.code import ROOT
 from bench.errors import UserError
 from bench.states import State, harness_differs, lacks, of_commit, of_working_tree, with_lock
@@ -136,5 +136,8 @@ def test_implementations_that_the_harness_cannot_read_are_one_line(
     text = outline.read_text(encoding="utf-8")
     outline.write_text(text.replace("Mode(about=", "Mode(purpose="), encoding="utf-8")
     state: State = of_working_tree(tmp_path / "head")
-    with pytest.raises(UserError, match=r"^.*do not fit this harness \(.*purpose.*$"):
-        environments.frameworks(state.root)
+    said = r"^the working tree .*: its implementations do not fit this harness \(TypeError: .*pur"
+    with pytest.raises(UserError, match=said) as error:
+        lacks(state, "jax", "jit", "cpu")
+    assert "\n" not in str(error.value)
+    assert str(tmp_path) not in str(error.value)
