@@ -500,7 +500,8 @@ def _proofs(
     for trial in side.plan.trials:
         if trial.scenario == "regression":
             first.setdefault(cell_of(trial), replace(trial, steps=0, block=0, label=""))
-    side.proof.mkdir(exist_ok=True)
+    if first:
+        side.proof.mkdir(exist_ok=True)
     planned = replace(side.plan, trials=tuple(first.values()))
     done = plan.recorded(side.proof)
     return [
@@ -609,12 +610,13 @@ def _full(planned: plan.Plan, trial: Trial, traces: Mapping[str, Path]) -> tuple
 
 
 def _to_confirm(folder: Path) -> tuple[Cell, ...]:
-    """Cells that look worse: a list on the judge's standard output."""
+    """Cells that look worse: a list on the judge's standard output. Raises ``UserError``."""
     command = [sys.executable, "-m", "report.regress", str(folder.resolve()), "--confirm"]
-    told = subprocess.run(
-        command, cwd=code.ROOT, check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
-    return tuple(_CELLS.validate_json(told))
+    told = subprocess.run(command, cwd=code.ROOT, check=False, capture_output=True, text=True)
+    if told.returncode:
+        why = told.stderr.strip().rpartition("\n")[2].removeprefix("error: ")
+        raise UserError(f"{folder} cannot be judged: {why}")
+    return tuple(_CELLS.validate_json(told.stdout))
 
 
 _CELLS = TypeAdapter(list[Cell])

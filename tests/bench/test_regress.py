@@ -321,13 +321,9 @@ FORWARD = "        logits = self.forward(self.images[batch])\n"
 KEPT = "        self.kept = np.ones(2**26, np.uint8)\n"
 
 
-def test_what_is_planted_is_found_twice_before_it_is_a_failure(tmp_path: Path) -> None:
-    """A whole comparison, of an implementation that needs no environment: the one of our page.
-
-    Every forward pass is taken twice in the head: half as much time again, which a machine may be
-    too busy to tell. And 64 MiB are kept, a quarter more memory at least, which it always can.
-    There is no time for the ninth pair of either round, of 9 and of 27.
-    """
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project in a commit, with the implementation that needs no environment."""
     project = tmp_path / "project"
     project.mkdir()
     copy_of_the_project(project)
@@ -336,22 +332,37 @@ def test_what_is_planted_is_found_twice_before_it_is_a_failure(tmp_path: Path) -
     git(project, "init", "--quiet", "--initial-branch=main")
     git(project, "add", ".")
     git(project, "commit", "--quiet", "--message=first")
+    return project
+
+
+def run_in(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A module of the project, as its users run it."""
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=project,
+        env=os.environ | {"FCB_CACHE": str(project.parent / "cache"), "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_what_is_planted_is_found_twice_before_it_is_a_failure(project: Path) -> None:
+    """A whole comparison, of an implementation that needs no environment: the one of our page.
+
+    Every forward pass is taken twice in the head: half as much time again, which a machine may be
+    too busy to tell. And 64 MiB are kept, a quarter more memory at least, which it always can.
+    There is no time for the ninth pair of either round, of 9 and of 27.
+    """
     trainer = project / "impls/plain/trainer.py"
     text = trainer.read_text(encoding="utf-8")
     assert FORWARD in text
     trainer.write_text(text.replace(FORWARD, 2 * FORWARD + KEPT), encoding="utf-8")
 
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "bench.regress", "--base", "main", "--out", "results/first"),
-            *("--framework", "plain", "--interpreter", "current"),
-            *("--pairs", "9", "--budget", "0.001", "--device", "cpu"),
-        ],
-        cwd=project,
-        env=os.environ | {"FCB_CACHE": str(tmp_path / "cache"), "PYTHONPATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
+    done = run_in(
+        *(project, "bench.regress", "--base", "main", "--out", "results/first"),
+        *("--framework", "plain", "--interpreter", "current"),
+        *("--pairs", "9", "--budget", "0.001", "--device", "cpu"),
     )
     assert done.returncode == 1, done.stdout + done.stderr
     said = " ".join(done.stdout.split())
@@ -382,3 +393,28 @@ def test_what_is_planted_is_found_twice_before_it_is_a_failure(tmp_path: Path) -
         if (trial := json.loads(line)["trial"])["label"]
     )
     assert itself == {(label, late): 8 for label in ITSELF for late in (False, True)}
+
+
+def test_a_stored_run_of_training_is_held_against_the_working_tree(project: Path) -> None:
+    """As a whole. Its trials earn a certificate each, so no process of their own does."""
+    done = run_in(
+        *(project, "bench", "--profile", "smoke", "--framework", "plain", "--workload", "listing1"),
+        *("--interpreter", "current", "--dataset", "synthetic", "--device", "cpu"),
+        *("--repeats", "2", "--out", "results/run"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    asked = ("bench.regress", "--base", "results/run", "--out", "results/compared")
+    done = run_in(project, *asked)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "a weaker comparison" in " ".join(done.stdout.split())
+    summary = json.loads((project / "results/compared/regress.json").read_text())
+    assert (summary["kind"], summary["status"]) == ("stored", "undecided")
+    (step,) = (row for row in summary["findings"] if row["metric"] == "time per step")
+    assert (step["outcome"], step["pairs"]) == ("undecided", 2)
+    # What was stored may be lost by the time it is judged.
+    shutil.rmtree(project / "results/run")
+    done = run_in(project, "bench.regress", "--resume", "results/compared")
+    assert done.returncode == 2
+    (error,) = done.stderr.splitlines()
+    assert error.startswith(f"error: {project / 'results/compared'} cannot be judged: ")
+    assert "no such folder" in error
