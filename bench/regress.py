@@ -242,6 +242,12 @@ def _write_stored(options: argparse.Namespace, folder: Path) -> None:
     )
     if not trials:
         raise UserError(f"--base {options.base}: has no records of what is to be compared")
+    blocks = len({trial.block for trial in trials})
+    if blocks < LEAST_PAIRS:
+        raise UserError(
+            f"--base {options.base}: has {blocks} repeats, and {LEAST_PAIRS} are needed to tell "
+            f"anything; store a run with --repeats {LEAST_PAIRS} or more"
+        )
     head = states.of_working_tree(folder / "head" / TREE)
     for trial in trials:
         if lacking := states.lacks(head, trial.framework, trial.mode, trial.device):

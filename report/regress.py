@@ -120,7 +120,12 @@ def sentences(judgement: Judgement) -> Iterator[str]:
             "looks like a difference. This is a weaker comparison than measuring both now."
         )
     if comparison.harness_differs:
-        yield "The base has another bench/; both are measured by the head's."
+        yield (
+            "The base's records were made by another bench/: what changed in there looks like a "
+            "difference, too."
+            if comparison.kind == "stored"
+            else "The base has another bench/; both are measured by the head's."
+        )
     for number, asked in enumerate(comparison.rounds, start=1):
         if asked.pairs < asked.planned:
             yield (

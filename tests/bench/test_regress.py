@@ -273,7 +273,7 @@ def test_a_stored_run_is_measured_again_as_it_was(
     prepared = tmp_path / "data"
     prepared.mkdir()
     save_dataset(prepared, data)
-    trials = tuple(make_trial(block=block, seed=7 + block) for block in (0, 2))
+    trials = tuple(make_trial(block=block, seed=7 + block) for block in (0, *range(2, 9)))
     run = stored(
         machine=machine.describe(),
         dataset=open_dataset(prepared).info,
@@ -284,11 +284,32 @@ def test_a_stored_run_is_measured_again_as_it_was(
     assert start(parser().parse_args(["--base", str(run), "--out", str(out)]), Console()) == out
     comparison = json.loads((out / COMPARISON).read_text())
     assert comparison["kind"] == "stored"
-    assert [of["planned"] for of in comparison["rounds"]] == [3]
+    assert [of["planned"] for of in comparison["rounds"]] == [9]
     assert comparison["base_run"] == str(run)
     head = plan.load(out / "head" / "pairs")
     assert head.trials == trials
     assert head.code.digest == code.digest(ROOT)
+
+
+def test_a_stored_run_of_few_repeats_is_refused_before_anything_is_measured(
+    tmp_path: Path,
+    stored: Callable[..., Path],
+    make_trial: Callable[..., Trial],
+    data: Dataset,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    prepared = tmp_path / "data"
+    prepared.mkdir()
+    save_dataset(prepared, data)
+    run = stored(
+        machine=machine.describe(),
+        dataset=open_dataset(prepared).info,
+        dataset_folder=str(prepared),
+        trials=tuple(make_trial(block=block) for block in range(3)),
+    )
+    assert main(["--base", str(run), "--out", str(tmp_path / "out")]) == 2
+    assert f"--base {run}: has 3 repeats, and 8 are needed" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_proof_is_of_what_ended_well(
@@ -398,9 +419,10 @@ def test_what_is_planted_is_found_twice_before_it_is_a_failure(project: Path) ->
 def test_a_stored_run_of_training_is_held_against_the_working_tree(project: Path) -> None:
     """As a whole. Its trials earn a certificate each, so no process of their own does."""
     done = run_in(
-        *(project, "bench", "--profile", "smoke", "--framework", "plain", "--workload", "listing1"),
+        *(project, "bench", "--profile", "smoke", "--framework", "plain", "--workload", "listing3"),
         *("--interpreter", "current", "--dataset", "synthetic", "--device", "cpu"),
-        *("--repeats", "2", "--out", "results/run"),
+        *("--repeats", "8", "--train-images", "64", "--test-images", "64"),
+        *("--seconds", "0.1", "--out", "results/run"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     asked = ("bench.regress", "--base", "results/run", "--out", "results/compared")
@@ -408,9 +430,10 @@ def test_a_stored_run_of_training_is_held_against_the_working_tree(project: Path
     assert done.returncode == 0, done.stdout + done.stderr
     assert "a weaker comparison" in " ".join(done.stdout.split())
     summary = json.loads((project / "results/compared/regress.json").read_text())
-    assert (summary["kind"], summary["status"]) == ("stored", "undecided")
-    (step,) = (row for row in summary["findings"] if row["metric"] == "time per step")
-    assert (step["outcome"], step["pairs"]) == ("undecided", 2)
+    assert summary["kind"] == "stored"
+    outcomes = {row["metric"]: (row["outcome"], row["pairs"]) for row in summary["findings"]}
+    assert outcomes["accuracy"] == ("no difference", 8)
+    assert outcomes["time per step"][0] in ("no difference", "undecided", "perhaps worse", "better")
     # What was stored may be lost by the time it is judged.
     shutil.rmtree(project / "results/run")
     done = run_in(project, "bench.regress", "--resume", "results/compared")

@@ -15,7 +15,7 @@ from junitparser import Failure, JUnitXml, Skipped
 from bench.comparison import COMPARISON, ITSELF, Cell, Comparison, Kind, Round
 from bench.contract import TWIN
 from bench.records import SCHEMA, Chunk, Record, Regression, append_record
-from report.regress import JUNIT, PAGE, SUMMARY, main, table
+from report.regress import JUNIT, PAGE, SUMMARY, main, sentences, table
 from report.regressions import Finding, Judgement, judge, threshold
 from tests.report.conftest import blocks_of
 
@@ -471,6 +471,22 @@ def test_stored_records_serve_for_every_round_and_are_said_to_be_weaker(
     assert main([str(folder)]) == 1
     assert "a weaker comparison" in " ".join(capsys.readouterr().out.split())
     assert found(judge(folder))[CELLS[1]].outcome == "worse"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("code", "The base has another bench/; both are measured by the head's."),
+        ("stored", "The base's records were made by another bench/: "),
+    ],
+)
+def test_whose_harness_measured_the_base_is_said(tmp_path: Path, kind: Kind, said: str) -> None:
+    judgement = judge(compared(tmp_path, side(), side(seed=100), kind=kind))
+    differing = replace(judgement.comparison, harness_differs=True)
+    assert not any("bench/" in line for line in sentences(judgement))
+    assert any(
+        line.startswith(said) for line in sentences(replace(judgement, comparison=differing))
+    )
 
 
 # Of the elements we write, what junit-10.xsd (Jenkins' xUnit plugin) allows: attributes, children.
