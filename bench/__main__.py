@@ -11,7 +11,7 @@ from typing import get_args
 from rich.console import Console
 
 from bench import code, environments, machine, plan, runner, sources
-from bench.arguments import Parser, add_allocator, check_allocator, chosen, number
+from bench.arguments import Parser, add_allocator, check_allocator, chosen, percentage
 from bench.contract import Device, Implementation, Scenario
 from bench.data import open_dataset
 from bench.enlarge import enlarge
@@ -290,7 +290,7 @@ def _profile(options: argparse.Namespace) -> plan.Profile:
 
 def _share(text: str) -> float:
     """``3%`` or ``0.03``; raises ``ArgumentTypeError`` for what is not within 0 and 1."""
-    share = number(text)
+    share = percentage(text)
     if not 0 < share < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: must be within 0 and 1, as 0.03, or as 3%")
     return share

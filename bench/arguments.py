@@ -33,7 +33,7 @@ def check_allocator(wanted: Allocator) -> None:
         raise UserError("--allocator keep: a setting of glibc, which this system does not have")
 
 
-def number(text: str) -> float:
+def percentage(text: str) -> float:
     """``0.03`` or ``3%``; raises ``ArgumentTypeError`` for what is neither."""
     try:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.arguments import chosen
 from bench.code import ROOT
 from bench.contract import Device, Implementation
-from bench.errors import UserError
+from bench.errors import UserError, last_line
 
 ENVIRONMENTS = ROOT / ".environments"
 
@@ -49,8 +49,7 @@ def _told(root: Path) -> Mapping[str, Implementation]:
     try:
         return TypeAdapter(dict[str, Implementation]).validate_json(asked.stdout)
     except ValidationError:
-        # A traceback's last line says what, those above it only where in a copy that is gone soon.
-        said = " ".join(asked.stderr.strip().rpartition("\n")[2].split())[:200]
+        said = last_line(asked.stderr)[:200]
         raise UserError(
             f"its implementations do not fit this harness ({said}); compare with a state that "
             "they fit"

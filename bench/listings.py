@@ -19,7 +19,7 @@ from bench import files
 from bench.code import ROOT
 from bench.contract import BASELINE
 from bench.environments import environment
-from bench.errors import UserError
+from bench.errors import UserError, last_line
 from bench.outcomes import Audit, Outcome
 
 OUTPUT = ROOT / "results" / "reference" / "listings.json"
@@ -75,14 +75,14 @@ def outcome(path: Path, python: Path) -> Outcome:
             check=False,
             timeout=TIMEOUT,
         )
-        status, said = done.returncode, done.stderr.strip()
+        status, said = done.returncode, last_line(done.stderr)
     except subprocess.TimeoutExpired:
         status, said = 1, f"no end within {TIMEOUT:g} seconds"
     return Outcome(
         script=path.stem,
         condition=condition(path),
         holds=status == 0,
-        error=said.rpartition("\n")[2][:LONGEST_ERROR] if status else "",
+        error=said[:LONGEST_ERROR] if status else "",
     )
 
 

@@ -18,7 +18,7 @@ import uv
 
 from bench import files
 from bench.code import ROOT
-from bench.errors import UserError
+from bench.errors import UserError, last_line
 from bench.installable import Installable, Resolved
 
 OUTPUT = ROOT / "results" / "reference" / "platforms.json"
@@ -133,7 +133,7 @@ def resolve(names: Sequence[str], platform: str, pinned: Mapping[str, str]) -> d
     if done.returncode == NO_SOLUTION:
         return {}
     if done.returncode:
-        reason = done.stderr.strip().rpartition("\n")[2].strip()
+        reason = last_line(done.stderr)
         raise UserError(f"the package index did not answer: {reason}")
     lines = (line.partition(";")[0].strip() for line in done.stdout.splitlines())
     pairs = (line.partition("==") for line in lines if "==" in line)

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from bench import code, environments, files, machine, plan, runner, sources, states
-from bench.arguments import Parser, add_allocator, check_allocator, chosen, number
+from bench.arguments import Parser, add_allocator, check_allocator, chosen, percentage
 from bench.certificate import Certificate
 from bench.comparison import (
     COMPARISON,
@@ -33,7 +33,7 @@ from bench.comparison import (
 )
 from bench.contract import BASELINE, Device, Trial
 from bench.data import DatasetInfo, open_dataset
-from bench.errors import UserError
+from bench.errors import UserError, last_line
 from bench.progress import say
 from bench.records import RECORDS, SCHEMA
 from bench.workloads import WORKLOADS
@@ -87,8 +87,8 @@ def parser() -> argparse.ArgumentParser:
     add("--pairs", type=int, default=12, metavar="N", help="of processes (12; 8 at least)")
     add(
         "--budget",
-        type=_seconds,
-        default=5 * 60.0,
+        type=float,
+        default=5.0,
         metavar="MIN",
         help="minutes after which no pairs are added, if there are 8 (5)",
     )
@@ -120,6 +120,8 @@ def start(options: argparse.Namespace, console: Console) -> Path:
     kind = _kind(options)
     if options.pairs < LEAST_PAIRS:
         raise UserError(f"--pairs {options.pairs}: must be {LEAST_PAIRS} at least")
+    if not 0 < options.budget <= 7 * 24 * 60:
+        raise UserError(f"--budget {options.budget:g}: must be minutes, a week at most")
     if options.seed < 0:
         raise UserError(f"--seed {options.seed}: must not be negative")
     check_allocator(options.allocator)
@@ -204,7 +206,7 @@ def _write_states(kind: Kind, options: argparse.Namespace, folder: Path, console
             head=head.what,
             base_run=f"base/{PAIRS}",
             head_run=f"head/{PAIRS}",
-            budget=options.budget,
+            budget=60 * options.budget,
             threshold=options.threshold,
             harness_differs=kind == "code" and states.harness_differs(base.code.commit or ""),
             rounds=(_round(0, options.pairs, cells, itself=(sentinel,)),),
@@ -264,7 +266,7 @@ def _write_stored(options: argparse.Namespace, folder: Path) -> None:
             head=head.what,
             base_run=str(run),
             head_run=f"head/{PAIRS}",
-            budget=options.budget,
+            budget=60 * options.budget,
             threshold=options.threshold,
             harness_differs=states.harness_differs(stored.code.commit or ""),
             rounds=(_round(0, pairs, cells, itself=()),),
@@ -620,7 +622,7 @@ def _to_confirm(folder: Path) -> tuple[Cell, ...]:
     command = [sys.executable, "-m", "report.regress", str(folder.resolve()), "--confirm"]
     told = subprocess.run(command, cwd=code.ROOT, check=False, capture_output=True, text=True)
     if told.returncode:
-        why = told.stderr.strip().rpartition("\n")[2].removeprefix("error: ")
+        why = last_line(told.stderr).removeprefix("error: ")
         raise UserError(f"{folder} cannot be judged: {why}")
     return tuple(_CELLS.validate_json(told.stdout))
 
@@ -703,17 +705,9 @@ def _environment(arms: Sequence[tuple[str, str]]) -> str:
     return used.pop()[1]
 
 
-def _seconds(text: str) -> float:
-    """Of minutes; raises ``ArgumentTypeError`` for no time, or more than a week."""
-    minutes = number(text)
-    if not 0 < minutes <= 7 * 24 * 60:
-        raise argparse.ArgumentTypeError(f"{text!r}: must be minutes, a week at most")
-    return 60 * minutes
-
-
 def _threshold(text: str) -> float:
     """``1.10``, ``10%`` as a share; raises ``ArgumentTypeError`` for what is not above 0."""
-    share = number(text) if text.endswith("%") else number(text) - 1
+    share = percentage(text) if text.endswith("%") else percentage(text) - 1
     if not 0 < share < 10:
         raise argparse.ArgumentTypeError(f"{text!r}: must be above 1, as 1.10, or above 0%, as 10%")
     return share
