@@ -1,4 +1,4 @@
-"""The command that measures a section's records anew, from what the records say of themselves."""
+"""The commands that measure a section's records anew, from what the records say of themselves."""
 
 import shlex
 import tomllib
@@ -32,20 +32,24 @@ _MODES = {"taught": 1, "usual": 2, "all": inf}
 
 
 def command(trials: pd.DataFrame) -> str:
-    """For the ordinary trials of one section: a checkout of their code, and one run of it.
+    """For the ordinary trials of one section: a checkout of their code, and each run of it.
 
-    The profile is the one that leaves least to be said by options. A data set of the user's own is
-    ``PATH``: records do not say where it lies.
+    A run's profile is the one that leaves least to be said by options. A data set of the user's
+    own is ``PATH``: records do not say where it lies.
     """
-    asked = _Asked.of(trials)
+    said = [_run(asked) for asked in (_Asked.of(of) for _, of in trials.groupby("run", sort=False))]
+    commits = trials["commit"].dropna().unique()
+    if len(commits) == 1 and not trials["dirty"].any():
+        said.insert(0, f"git checkout {commits[0][:12]}")
+    return " && ".join(said)
+
+
+def _run(asked: "_Asked") -> str:
     name, options = min(
         ((name, list(_options(profile, asked))) for name, profile in _profiles().items()),
         key=lambda found: len(found[1]),
     )
-    said = shlex.join([*("nox", "-s", "bench", "--", "--profile", name), *options])
-    commits = trials["commit"].dropna().unique()
-    clean = len(commits) == 1 and not trials["dirty"].any()
-    return f"git checkout {commits[0][:12]} && {said}" if clean else said
+    return shlex.join([*("nox", "-s", "bench", "--", "--profile", name), *options])
 
 
 @cache
@@ -55,7 +59,7 @@ def _profiles() -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """What a section's trials were asked for."""
+    """What the trials of a run were asked for."""
 
     first: Mapping[str, Any]
     """Of the first trial: what all have in common."""

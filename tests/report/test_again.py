@@ -10,7 +10,7 @@ from bench.__main__ import parser
 from bench.contract import TWIN
 from bench.records import Record
 from bench.workloads import WORKLOADS
-from report.load import load_run
+from report.load import load_run, load_runs
 from report.sections import build_sections
 
 Builder = Callable[..., Record]
@@ -120,6 +120,26 @@ def test_images_of_ones_own_are_a_path(quick: list[Record], again_of: AgainOf) -
     records = [replace(r, dataset=replace(r.dataset, name="cifar10-jpeg")) for r in quick]
     words = again_of(records)
     assert words[words.index("--dataset") + 1] == "PATH"
+
+
+def test_runs_of_other_things_are_commands_of_their_own(
+    quick: list[Record], write_run: Writer
+) -> None:
+    """Together they would measure each thing as often as all of them did."""
+    longer = [
+        replace(measured(record, seconds=4.0), run="longer")
+        for record in quick
+        if record.trial.block == 0
+    ]
+    runs = [write_run(records, name=name) for name, records in (("a", quick), ("b", longer))]
+
+    def again(folders: Sequence[Path]) -> list[str]:
+        (section,) = build_sections(load_runs(folders))
+        return section.again.split(" && ")
+
+    (checkout, first), (_, second) = again(runs[:1]), again(runs[1:])
+    assert second != first
+    assert again(runs) == [checkout, first, second]
 
 
 def test_changed_code_cannot_be_checked_out(quick: list[Record], write_run: Writer) -> None:
