@@ -49,6 +49,7 @@ def test_a_full_run(full_records: list[Record], write_run: Writer) -> None:
     assert "Warning" not in text
     assert "did not finish" not in text
     assert str(run.parent) not in text
+    assert not [line for line in text.splitlines() if line.endswith("..")]
 
 
 ROW = ["listing1", "pytorch", "512"]
