@@ -5,7 +5,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from math import inf
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +12,9 @@ import pandas as pd
 
 from bench.contract import TWIN
 from bench.workloads import WORKLOADS
+from report.mistakes import COMPILED
 from report.source import PACKAGES
+from report.speeds import TAUGHT
 
 PROFILES = Path(__file__).resolve().parent.parent / "bench" / "profiles.toml"
 
@@ -25,10 +26,6 @@ _NUMBERS = {
     "seconds": "--seconds",
 }
 """What a profile says in numbers, and the option that says otherwise."""
-
-
-_MODES = {"taught": 1, "usual": 2, "all": inf}
-"""Modes of each framework that a profile runs: its tutorial's, that and one that compiles, any."""
 
 
 def command(trials: pd.DataFrame) -> str:
@@ -45,9 +42,15 @@ def command(trials: pd.DataFrame) -> str:
 
 
 def _run(asked: "_Asked") -> str:
+    # Whether an arm runs against itself is the profile's to say.
     name, options = min(
-        ((name, list(_options(profile, asked))) for name, profile in _profiles().items()),
-        key=lambda found: len(found[1]),
+        (
+            (name, list(_options(profile, asked)))
+            for name, profile in _profiles().items()
+            if "training" not in asked.scenarios or profile.get("sentinel", False) == asked.sentinel
+        ),
+        # A mode that is named is that of every framework that has it, so rather none.
+        key=lambda found: ("--mode" in found[1], len(found[1])),
     )
     return shlex.join([*("nox", "-s", "bench", "--", "--profile", name), *options])
 
@@ -68,18 +71,18 @@ class _Asked:
     """Of the first block."""
     workloads: list[str]
     scenarios: list[str]
-    frameworks: list[str]
-    modes: list[str]
+    arms: set[tuple[str, str]]
+    """Framework and mode."""
+    sentinel: bool
     images: list[int]
     """In the data sets that pipelines read, if any did."""
-    most_modes: int
-    """Of a framework."""
     batch_size: int
     """In the place of the workloads' own; 0 if it is that of each."""
 
     @classmethod
     def of(cls, trials: pd.DataFrame) -> "_Asked":
-        arms = trials[trials["label"] != TWIN][["framework", "mode"]].drop_duplicates()
+        twins = trials["label"] == TWIN
+        arms = trials.loc[~twins, ["framework", "mode"]].drop_duplicates()
         sizes = trials[["workload", "batch_size"]].drop_duplicates()
         others = [
             int(size)
@@ -92,10 +95,9 @@ class _Asked:
             seed=int(trials["seed"].min()),
             workloads=sorted(trials["workload"].unique()),
             scenarios=sorted(trials["scenario"].unique()),
-            frameworks=sorted(arms["framework"].unique()),
-            modes=sorted(arms["mode"].unique()),
+            arms=set(arms.itertuples(index=False, name=None)),
+            sentinel=bool(twins.any()),
             images=sorted(set(trials["images"]) - {0}),
-            most_modes=max(arms["framework"].value_counts(), default=0),
             batch_size=max(others, default=0),
         )
 
@@ -135,10 +137,22 @@ def _chosen(profile: Mapping[str, Any], asked: _Asked) -> Iterator[str]:
         yield from _each("--scenario", asked.scenarios)
     if asked.images and asked.images != sorted(profile.get("images", [])):
         yield from _each("--images", [str(number) for number in asked.images])
-    if asked.most_modes > _MODES[profile.get("modes", "usual")]:
-        yield from _each("--mode", asked.modes)
-    if asked.frameworks != sorted(PACKAGES):
-        yield from _each("--framework", asked.frameworks)
+    frameworks = sorted({framework for framework, _ in asked.arms})
+    if asked.arms != _unnamed(profile, frameworks):
+        yield from _each("--mode", sorted({mode for _, mode in asked.arms}))
+    if frameworks != sorted(PACKAGES):
+        yield from _each("--framework", frameworks)
+
+
+def _unnamed(profile: Mapping[str, Any], frameworks: list[str]) -> set[tuple[str, str]] | None:
+    """Arms of a profile where no mode is named; None for all, which records cannot show to be."""
+    taught = {(framework, TAUGHT.get(framework, "")) for framework in frameworks}
+    match profile.get("modes", "usual"):
+        case "taught":
+            return taught
+        case "usual":
+            return taught | {arm for arm in COMPILED.items() if arm[0] in frameworks}
+    return None
 
 
 def _each(option: str, values: list[str]) -> Iterator[str]:

@@ -17,7 +17,10 @@ Builder = Callable[..., Record]
 Writer = Callable[..., Path]
 AgainOf = Callable[[Sequence[Record]], list[str]]
 
-ARMS = ("pytorch eager", "tensorflow graph", "keras fit", "jax jit")
+ARMS = (
+    *("pytorch eager", "pytorch compile", "tensorflow graph", "tensorflow xla"),
+    *("keras fit", "jax jit"),
+)
 
 
 @pytest.fixture
@@ -85,20 +88,38 @@ def test_what_is_not_the_profiles_is_said(quick: list[Record], again_of: AgainOf
 
 def test_modes_beyond_the_usual_are_named(quick: list[Record], again_of: AgainOf) -> None:
     more = [
-        measured(record, mode=mode)
-        for record in quick
-        if record.trial.framework == "pytorch"
-        for mode in ("compile", "channels-last")
+        measured(record, mode="channels-last") for record in quick if record.trial.mode == "compile"
     ]
     options = parser().parse_args(again_of([*quick, *more])[4:])
-    assert options.mode == ["channels-last", "compile", "eager", "fit", "graph", "jit"]
+    assert options.mode == ["channels-last", "compile", "eager", "fit", "graph", "jit", "xla"]
 
 
-def test_a_twin_is_no_mode(quick: list[Record], again_of: AgainOf) -> None:
-    twins = [
-        measured(record, label=TWIN) for record in quick if record.trial.framework == "pytorch"
+def test_modes_in_the_place_of_the_usual_are_named(quick: list[Record], again_of: AgainOf) -> None:
+    """Though each framework has as many."""
+    others = {"compile": "channels-last", "xla": "eager"}
+    records = [
+        measured(record, mode=others.get(record.trial.mode, record.trial.mode)) for record in quick
     ]
-    assert "--mode" not in again_of([*quick, *twins])
+    options = parser().parse_args(again_of(records)[4:])
+    assert options.mode == ["channels-last", "eager", "fit", "graph", "jit"]
+
+
+def test_modes_as_taught_are_those_of_a_profile(quick: list[Record], again_of: AgainOf) -> None:
+    """To name PyTorch's would be to name TensorFlow's of that name, too."""
+    taught = [record for record in quick if record.trial.mode not in {"compile", "xla"}]
+    options = parser().parse_args(again_of(taught)[4:])
+    assert options.mode is None
+    assert plan.profiles()[options.profile].modes == "taught"
+    assert options.scenario == ["training"]
+
+
+def test_a_twin_is_no_mode_but_of_a_profile_with_a_sentinel(
+    quick: list[Record], again_of: AgainOf
+) -> None:
+    twins = [measured(record, label=TWIN) for record in quick if record.trial.mode == "eager"]
+    options = parser().parse_args(again_of([*quick, *twins])[4:])
+    assert plan.profiles()[options.profile].sentinel
+    assert options.mode == ["compile", "eager", "fit", "graph", "jit", "xla"]
 
 
 def test_batches_of_another_size_are_said(quick: list[Record], again_of: AgainOf) -> None:
