@@ -73,15 +73,14 @@ def test_the_committed_report_comes_from_the_committed_records(
             assert (made / name).read_text() == committed, name
 
 
-def test_the_readmes_tables_are_the_committed_reports() -> None:
+def test_the_readmes_results_are_the_committed_reports() -> None:
     committed = (ROOT / "results" / "reference" / "cpu" / REPORT).read_text()
-    tables = re.findall(
-        r"^\| (?:claim|workload) .*?\n\n",
-        (ROOT / "README.md").read_text(),
-        re.MULTILINE | re.DOTALL,
-    )
-    assert len(tables) == 3
+    readme = (ROOT / "README.md").read_text()
+    tables = re.findall(r"^\| (?:claim|workload) .*?\n\n", readme, re.MULTILINE | re.DOTALL)
+    assert len(tables) == 4
     assert all(table in committed for table in tables)
+    ratios = re.findall(r"\d\.\d\d \(\d\.\d\d to \d\.\d\d\)", readme)
+    assert set(ratios) <= set(re.findall(r"\d\.\d\d \(\d\.\d\d to \d\.\d\d\)", committed))
 
 
 @pytest.mark.parametrize("name", ["calibration", "calibration-keep"])
@@ -132,7 +131,7 @@ def test_no_file_of_the_project_is_large_or_names_this_machine() -> None:
         if not path.exists():
             continue
         content = path.read_bytes()
-        assert len(content) < 2_000_000, name
+        assert len(content) < 3_000_000, name
         assert str(ROOT).encode() not in content, name
 
 
