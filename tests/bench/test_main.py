@@ -138,7 +138,7 @@ def test_frameworks_this_python_lacks_are_left_out_or_refused(cache: Path, out: 
 
 
 def test_a_run_is_exported(cache: Path, tmp_path: Path) -> None:
-    reference = ROOT / "results" / "reference" / "cpu" / "quick"
+    reference = ROOT / "results" / "reference" / "cpu" / "standard"
     said = bench(cache, "export", str(reference), "--to", "mllog")
     assert (said.returncode, said.stderr) == (0, "")
     assert all(line.startswith(":::MLLOG {") for line in said.stdout.splitlines())

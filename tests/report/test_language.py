@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from bench.contract import Scenario
-from bench.records import Record
+from bench.records import RECORDS, Record
 from report import html
 from report.language import Catalogue, Pattern
 from report.load import load_run
@@ -65,7 +65,7 @@ def test_places_that_differ_are_an_error() -> None:
         Pattern("{a} and {b}", "{a}")
 
 
-@pytest.mark.parametrize("name", ["pipelines", "quick"])
+@pytest.mark.parametrize("name", [path.parent.name for path in REFERENCE.glob(f"*/{RECORDS}")])
 def test_the_reference_runs_are_translated(untranslated: Untranslated, name: str) -> None:
     assert untranslated(REFERENCE / name) == set()
 
