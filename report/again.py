@@ -12,9 +12,8 @@ import pandas as pd
 
 from bench.contract import TWIN
 from bench.workloads import WORKLOADS
-from report.mistakes import COMPILED
 from report.source import PACKAGES
-from report.speeds import TAUGHT
+from report.speeds import COMPILED, TAUGHT
 
 PROFILES = Path(__file__).resolve().parent.parent / "bench" / "profiles.toml"
 

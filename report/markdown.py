@@ -84,7 +84,7 @@ def _reading(report: Report) -> Iterator[str]:
         yield ""
         for column in table.shown:
             if column.meaning:
-                yield f"- **{column.title}**: {column.meaning.removesuffix('.')}."
+                yield f"- **{column.title}**: {column.meaning}."
 
 
 def _between(low: int, high: int) -> str:

@@ -16,7 +16,7 @@ from bench.contract import Device
 from report.contrasts import Contrast, Judged, decide, pair
 from report.material import Material
 from report.processes import Process, Processes
-from report.speeds import AGAINST, TAUGHT
+from report.speeds import AGAINST, COMPILED, TAUGHT
 
 ALPHA = 0.05
 """At which tests of those who publish call a difference one."""
@@ -199,8 +199,6 @@ _WAYS = (
     (TF32, "tf32"),
 )
 """Mistakes that were timed, and the field of ``bench.records.Mistakes``."""
-COMPILED: Mapping[str, str] = {"tensorflow": "xla", "jax": "jit", "pytorch": "compile"}
-"""The compiled mode of frameworks that have one beside, or as, the one that is taught."""
 
 
 def changed(material: Material) -> Iterator[Changed]:

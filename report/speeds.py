@@ -17,7 +17,8 @@ TAUGHT: Mapping[str, str] = {
     "jax": "jit",
 }
 """The mode that a framework's own tutorials teach; of PyTorch and Keras the article prints them."""
-
+COMPILED: Mapping[str, str] = {"tensorflow": "xla", "jax": "jit", "pytorch": "compile"}
+"""The compiled mode of frameworks that have one beside, or as, the one that is taught."""
 
 CLAIMED = ("tensorflow", "keras")
 """Said by the article to do better than ``AGAINST``."""

@@ -14,7 +14,7 @@ Whole = Literal["supported", "refuted", "mixed", "inconclusive", "not tested"]
 RULE = (
     "A claim without a qualifier must hold in every primary condition. It is supported if it is in "
     "all of them; refuted if it is in at least one, and supported in none; mixed if conditions "
-    "support it and others refute it; else inconclusive, or not tested if none was."
+    "support it and others refute it; else inconclusive, or not tested if none was"
 )
 """What ``whole`` does, in words."""
 

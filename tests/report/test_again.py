@@ -8,6 +8,7 @@ import pytest
 from bench import plan
 from bench.__main__ import parser
 from bench.contract import TWIN
+from bench.environments import frameworks
 from bench.records import Record
 from bench.workloads import WORKLOADS
 from report.load import load_run, load_runs
@@ -17,10 +18,8 @@ Builder = Callable[..., Record]
 Writer = Callable[..., Path]
 AgainOf = Callable[[Sequence[Record]], list[str]]
 
-ARMS = (
-    *("pytorch eager", "pytorch compile", "tensorflow graph", "tensorflow xla"),
-    *("keras fit", "jax jit"),
-)
+USUAL = [(name, mode) for name, of in frameworks().items() for mode in of.usual()]
+"""As the implementations have it; the report, that knows none of them, has it anew."""
 
 
 @pytest.fixture
@@ -43,8 +42,8 @@ def quick(make_record: Builder) -> list[Record]:
     return [
         measured(
             make_record(
-                framework=name.split()[0],
-                mode=name.split()[1],
+                framework=framework,
+                mode=mode,
                 workload=workload,
                 block=block,
                 inputs=f"{workload} {block}",
@@ -57,7 +56,7 @@ def quick(make_record: Builder) -> list[Record]:
         )
         for block in range(profile.repeats)
         for workload in profile.workloads
-        for name in ARMS
+        for framework, mode in USUAL
     ]
 
 
